@@ -1,0 +1,217 @@
+"""Every setting, one frozen strict model per stage.
+
+A field is at once a key in the YAML file, a flag of the command line (``min_value`` is ``--min-value``) and, by
+its description, a line of the help. This file imports nothing heavy, so that help is quick.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from recsys_cl.errors import ConfigError, nearest
+
+
+class Settings(BaseModel):
+    """The one base of all settings: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Self:
+        """Validate ``values``.
+
+        Raises:
+            ConfigError: a key is unknown (the nearest known one is named) or a value is out of range.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError("\n".join(_explain(cls, dict(problem)) for problem in error.errors())) from error
+
+
+class IngestConfig(Settings):
+    """How a log is read and cleaned."""
+
+    format: str | None = Field(None, description="reader by name; inferred from the file when not given")
+    delimiter: str | None = Field(None, description="field separator of a text file; inferred when not given")
+    header: bool | None = Field(None, description="whether a text file's first line names its columns")
+    user_col: str | None = Field(None, description="column (name, or number from 1) that tells who")
+    item_col: str | None = Field(None, description="column that tells what")
+    value_col: str | None = Field(None, description="column that tells how much (rating, quantity)")
+    time_col: str | None = Field(None, description="column that tells when")
+    title_col: str | None = Field(None, description="column with the item's title, for people to read")
+    category_col: str | None = Field(None, description="column with the item's category or categories")
+    time_unit: Literal["s", "ms", "us", "iso", "datetime"] | None = Field(None, description="unit of the times")
+    ordered: bool | None = Field(None, description="whether row order is the order in time where there are no times")
+    min_value: float | None = Field(None, description="keep only interactions of at least this value")
+    since: datetime | None = Field(None, description="keep only interactions at or after this instant (UTC)")
+    until: datetime | None = Field(None, description="keep only interactions before this instant (UTC)")
+    repeats: Literal["first", "last", "all"] = Field(
+        "first", description="which of a user's interactions with the same item to keep"
+    )
+    user_core: int = Field(1, ge=1, description="drop users with fewer interactions, repeatedly (k-core)")
+    item_core: int = Field(1, ge=1, description="drop items with fewer interactions, repeatedly (k-core)")
+    max_id_length: int = Field(1024, ge=1, description="characters in an id; rows with longer ids are quarantined")
+    batch_rows: int = Field(500_000, ge=1, description="rows held in memory at a time")
+
+
+class SplitConfig(Settings):
+    """Which interactions teach and which examine."""
+
+    split: Literal["auto", "time", "last", "random", "given"] = Field(
+        "auto", description="auto: given if given, else by time, else leave the last out, else random"
+    )
+    validation_share: float = Field(0.1, gt=0, lt=0.5, description="share of interactions for validation")
+    test_share: float = Field(0.1, gt=0, lt=0.5, description="share of interactions for the test")
+
+
+class PairsConfig(Settings):
+    """How contrastive pairs are made from the training part."""
+
+    history: Literal["before", "others"] = Field(
+        "others", description="a pair's history: only what came before the target, or all else the user did"
+    )
+    history_length: int = Field(100, ge=1, description="the most recent items of a history that are used")
+    weighting: Literal["uniform", "value"] = Field("uniform", description="weight of a pair in the loss")
+    shard_pairs: int = Field(1 << 20, ge=1, description="pairs in one memory-mapped shard")
+
+
+class TrainConfig(Settings):
+    """The two towers and how they are trained."""
+
+    embedding_dim: int = Field(64, ge=1, le=4096, description="length of a user or item vector")
+    query_encoder: str = Field("history_and_id", description="the user tower, by name")
+    candidate_encoder: str = Field("item_id", description="the item tower, by name")
+    similarity: Literal["cosine", "dot"] = Field("cosine", description="how a user and an item vector are compared")
+    temperature: float = Field(0.1, gt=0, description="what scores are divided by; where it starts if learned")
+    learn_temperature: bool = Field(False, description="learn the temperature along with the vectors")
+    objective: str = Field("in_batch_softmax", description="the contrastive objective, by name")
+    log_q_exponent: float = Field(1.0, ge=0, le=2, description="strength of the log q correction; 0 is none")
+    uniform_negatives: int = Field(0, ge=0, description="uniformly drawn items a batch shares as more negatives")
+    id_dropout: float = Field(0.1, ge=0, lt=1, description="share of user ids hidden, so that history can stand alone")
+    epochs: int = Field(30, ge=1, description="most passes over the pairs")
+    batch_size: int = Field(2048, ge=2, description="pairs in a step")
+    learning_rate: float = Field(0.01, gt=0, description="highest learning rate")
+    warmup_steps: int = Field(100, ge=0, description="steps over which the learning rate rises")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="how the learning rate falls after warm-up")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled decay of the rows a step touches")
+    patience: int = Field(3, ge=1, description="validations without improvement before training stops")
+    early_stop_k: int = Field(20, ge=1, description="k of the validation recall that decides when to stop")
+    checkpoint_seconds: float = Field(60, gt=0, description="seconds between checkpoints within an epoch")
+    refit: Literal["train_and_validation", "all"] = Field(
+        "train_and_validation", description="data of the registered model; 'all' refits once more with the test part"
+    )
+
+
+class EvaluateConfig(Settings):
+    """What is measured, and against whom."""
+
+    ks: tuple[int, ...] = Field((5, 10, 20, 50, 100), min_length=1, description="list lengths to measure at")
+    baselines: tuple[str, ...] = Field(
+        ("popularity", "recent_popularity", "item_knn", "ease"), description="baselines, by name"
+    )
+    capped_recall: bool = Field(False, description="also report hits over min(k, relevant)")
+    ease_max_items: int = Field(12_000, ge=1, description="largest catalogue for which EASE is solved (O(items cubed))")
+    bootstrap_samples: int = Field(1000, ge=100, description="resamples of users for confidence intervals")
+    confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the confidence intervals")
+
+
+class IndexConfig(Settings):
+    """How vectors are searched."""
+
+    index_kind: str = Field("auto", description="auto, or an index kind by name")
+    index_recall: float = Field(0.99, gt=0, le=1, description="recall against exact search that must be reached")
+    exact_below: int = Field(50_000, ge=0, description="catalogue size below which search is exact")
+    tuning_queries: int = Field(1000, ge=1, description="real user vectors on which the index is measured")
+
+
+class GateConfig(Settings):
+    """When a challenger becomes champion."""
+
+    gate_metric: str = Field("recall_at_20", description="the metric compared")
+    tolerance: float = Field(0.01, ge=0, le=1, description="relative loss against the champion that is still accepted")
+    gate_confidence: float = Field(0.95, gt=0.5, lt=1, description="confidence that the loss is within the tolerance")
+    min_coverage: float = Field(0.01, ge=0, le=1, description="least share of the catalogue recommended to anyone")
+    beat_popularity: bool = Field(True, description="whether a model must beat popularity")
+
+
+class CandidatesConfig(Settings):
+    """Which candidates are written, for whom."""
+
+    k: int = Field(100, ge=1, description="candidates a user")
+    exclude_seen: bool = Field(True, description="leave out what the user already has")
+    allow: Path | None = Field(None, description="file of item ids; only these may be recommended")
+    deny: Path | None = Field(None, description="file of item ids never to recommend")
+    batch_users: int = Field(4096, ge=1, description="users held in memory at a time")
+
+
+class RunConfig(Settings):
+    """All stages of a run, and what they share."""
+
+    seed: int = Field(0, ge=0, description="seed of everything random")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where tensors live")
+    ingest: IngestConfig = IngestConfig()
+    split: SplitConfig = SplitConfig()
+    pairs: PairsConfig = PairsConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    index: IndexConfig = IndexConfig()
+    gate: GateConfig = GateConfig()
+    candidates: CandidatesConfig = CandidatesConfig()
+
+
+STAGES: dict[str, type[Settings]] = {
+    name: field.annotation
+    for name, field in RunConfig.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Settings)
+}
+
+
+def load_config(path: Path | None, overrides: dict[str, Any]) -> RunConfig:
+    """Read a YAML file of settings, nested by stage, and lay ``overrides`` (flat, by field name) over it.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or holds an unknown key or a bad value.
+    """
+    values = _read_yaml(path) if path else {}
+    for key, value in overrides.items():
+        stage = stage_of(key)
+        if stage is None:
+            values[key] = value
+        else:
+            values[stage] = {**values.get(stage, {}), key: value}
+    return RunConfig.of(values)
+
+
+def stage_of(field: str) -> str | None:
+    """Return the stage that has the setting ``field``; None for one that all stages share."""
+    return next((stage for stage, model in STAGES.items() if field in model.model_fields), None)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(f"The settings file {path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The settings file {path} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"The settings file {path} must hold keys and values, like 'train: {{epochs: 20}}'.")
+    for stage in STAGES:
+        if not isinstance(values.get(stage, {}), dict):
+            raise ConfigError(f"In {path}, {stage!r} must hold keys and values, not {values[stage]!r}.")
+    return values
+
+
+def _explain(model: type[Settings], problem: dict[str, Any]) -> str:
+    where = [str(part) for part in problem["loc"]]
+    if problem["type"] == "extra_forbidden":
+        owner = STAGES.get(where[0], model) if len(where) > 1 else model
+        known = set(owner.model_fields) | ({"seed", "device"} if owner is RunConfig else set())
+        return f"Unknown setting {'.'.join(where)!r}.{nearest(where[-1], known)}"
+    return f"The setting {'.'.join(where)!r} is {problem['input']!r}: {problem['msg']}."

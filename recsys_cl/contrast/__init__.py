@@ -1,0 +1,1 @@
+"""Contrastive learning proper: similarities, objectives and their score transforms."""

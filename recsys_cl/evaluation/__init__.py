@@ -1,0 +1,1 @@
+"""Honest offline evaluation: metrics, protocol, baselines, report."""

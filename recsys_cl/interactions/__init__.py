@@ -1,0 +1,1 @@
+"""Logs in: readers per format, cleaning and quarantine, snapshots, splits, the synthetic sample."""

@@ -1,0 +1,1 @@
+"""From the training part to contrastive pairs: vocabulary, histories, pairs with their log q."""

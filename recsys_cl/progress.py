@@ -1,0 +1,45 @@
+"""What a person sees while long work runs; nothing at all when quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Advance = Callable[[int, str], None]
+
+
+class Reporter:
+    """Tells a person how far the work is, on standard error, so that standard output stays for results.
+
+    Args:
+        quiet: say nothing and draw nothing.
+        console: where to write; standard error by default.
+    """
+
+    def __init__(self, *, quiet: bool = True, console: Console | None = None) -> None:
+        self.quiet = quiet
+        self.console = console or Console(stderr=True, quiet=quiet, highlight=False)
+
+    def say(self, text: str) -> None:
+        """Print one line (rich markup allowed)."""
+        self.console.print(text)
+
+    @contextmanager
+    def bar(self, label: str, total: int | None) -> Iterator[Advance]:
+        """Draw a bar for ``total`` steps; the block calls ``advance(steps, note)``, a note being a rate or figure."""
+        columns = (
+            TextColumn("{task.description:<10}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=self.console, disable=self.quiet, transient=True) as progress:
+            task = progress.add_task(label, total=total, note="")
+            yield lambda steps, note="": progress.update(task, advance=steps, note=note)
+
+
+SILENT = Reporter(quiet=True)

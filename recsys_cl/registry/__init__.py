@@ -1,0 +1,1 @@
+"""Versions in MLflow, and the gate between challenger and champion."""

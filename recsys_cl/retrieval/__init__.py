@@ -1,0 +1,1 @@
+"""Vectors searched: the FAISS index, the retriever, filters, candidates for every user."""

@@ -1,0 +1,1 @@
+"""Encoders of users (queries) and items (candidates)."""

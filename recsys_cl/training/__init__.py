@@ -1,0 +1,1 @@
+"""The loop: optimiser for embedding rows, schedule, checkpoints."""
