@@ -39,7 +39,11 @@ class Reporter:
         )
         with Progress(*columns, console=self.console, disable=self.quiet, transient=True) as progress:
             task = progress.add_task(label, total=total, note="")
-            yield lambda steps, note="": progress.update(task, advance=steps, note=note)
+
+            def advance(steps: int, note: str) -> None:
+                progress.update(task, advance=steps, note=note)
+
+            yield advance
 
 
 SILENT = Reporter(quiet=True)
