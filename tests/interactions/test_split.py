@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from recsys_cl.config import SplitConfig
@@ -16,6 +16,9 @@ from recsys_cl.interactions.schema import COLUMNS, Interactions
 from recsys_cl.interactions.split import Split, pair_chances, split
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
+
+# Small logs often cannot be split and are then given up; a busy machine can be slow.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
 
 def make(rows, ordering="time") -> Interactions:
@@ -36,11 +39,11 @@ def make(rows, ordering="time") -> Interactions:
     return Interactions(frame, ordering, "integer", "integer", "digest", None, "log.csv")
 
 
-def logs(*, max_users=6, max_items=8, max_time=30, parts=("train",), max_size=80):
+def logs(*, max_users=6, max_items=8, max_time=30, parts=("train",), min_size=1, max_size=80):
     row = st.tuples(
         st.integers(0, max_users), st.integers(0, max_items), st.integers(0, max_time), st.sampled_from(parts)
     )
-    return st.lists(row, min_size=1, max_size=max_size)
+    return st.lists(row, min_size=min_size, max_size=max_size)
 
 
 def attempt(log: Interactions, kind: str = "auto", seed: int = 0, **shares: float) -> Split:
@@ -48,8 +51,7 @@ def attempt(log: Interactions, kind: str = "auto", seed: int = 0, **shares: floa
     try:
         return split(log, SplitConfig(split=kind, **shares), seed=seed)
     except InputError:
-        assume(False)
-        raise
+        reject()
 
 
 def positions(parts: Split) -> list[int]:
@@ -60,6 +62,7 @@ def pairs_of(frame: pl.DataFrame) -> set[tuple[str, str]]:
     return set(frame.select("user_id", "item_id").rows())
 
 
+@patient
 @given(logs(parts=("train", "test")), st.sampled_from(["time", "last", "random", "given"]))
 def test_every_row_is_in_exactly_one_part_and_keeps_its_order(rows, kind):
     log = make(rows)
@@ -73,6 +76,7 @@ def test_every_row_is_in_exactly_one_part_and_keeps_its_order(rows, kind):
         assert ranks == sorted(ranks)
 
 
+@patient
 @given(logs())
 def test_time_cutoffs_part_the_past_from_the_future(rows):
     parts = attempt(make(rows), "time")
@@ -82,6 +86,7 @@ def test_time_cutoffs_part_the_past_from_the_future(rows):
     assert parts.validation["time"].max() < second <= parts.test["time"].min()
 
 
+@patient
 @given(st.integers(30, 300), st.floats(0.05, 0.4), st.floats(0.05, 0.4))
 def test_time_shares_are_met_when_instants_are_distinct(n, test_share, validation_share):
     log = make([(i % 7, i % 5, i, "train") for i in range(n)])
@@ -90,6 +95,7 @@ def test_time_shares_are_met_when_instants_are_distinct(n, test_share, validatio
     assert abs(len(parts.validation) - validation_share * n) <= 1
 
 
+@patient
 @given(logs(max_time=4), st.floats(0.05, 0.45), st.floats(0.05, 0.45))
 def test_time_cutoffs_are_the_best_there_are(rows, test_share, validation_share):
     parts = attempt(make(rows), "time", test_share=test_share, validation_share=validation_share)
@@ -107,6 +113,7 @@ def test_an_instant_is_never_torn_apart():
     assert [len(parts.train), len(parts.validation), len(parts.test)] == [20, 30, 10]
 
 
+@patient
 @given(logs(), st.sampled_from(["time", "order"]))
 def test_last_two_interactions_of_a_user_examine(rows, ordering):
     log = make(rows, ordering)
@@ -127,7 +134,8 @@ def positions_by_part(parts: Split) -> tuple[pl.DataFrame, pl.DataFrame, pl.Data
     return parts.train, parts.validation, parts.test
 
 
-@given(logs(), st.integers(0, 5))
+@patient
+@given(logs(min_size=20), st.integers(0, 5))
 def test_random_never_puts_a_pair_in_two_parts_and_leaves_everyone_something(rows, seed):
     log = make(rows, "none")
     parts = attempt(log, "random", seed, test_share=0.4, validation_share=0.4)
@@ -138,12 +146,13 @@ def test_random_never_puts_a_pair_in_two_parts_and_leaves_everyone_something(row
     assert set(parts.train["user_id"]) == set(log.frame["user_id"])
 
 
-@given(logs(), st.integers(0, 5), st.randoms(use_true_random=False))
+@patient
+@given(logs(min_size=20), st.integers(0, 5), st.randoms(use_true_random=False))
 def test_random_does_not_depend_on_the_order_of_rows(rows, seed, random):
     shuffled = list(rows)
     random.shuffle(shuffled)
-    one = attempt(make(rows, "none"), "random", seed, test_share=0.4)
-    other = attempt(make(shuffled, "none"), "random", seed, test_share=0.4)
+    one = attempt(make(rows, "none"), "random", seed, test_share=0.3, validation_share=0.3)
+    other = attempt(make(shuffled, "none"), "random", seed, test_share=0.3, validation_share=0.3)
     assert pairs_of(one.test) == pairs_of(other.test)
     assert pairs_of(one.validation) == pairs_of(other.validation)
 
@@ -177,6 +186,7 @@ def test_chances_are_uniform_and_unrelated_across_users_and_items():
     assert np.abs(np.corrcoef(chances) - np.eye(200)).max() < 0.4
 
 
+@patient
 @given(logs(parts=("train", "train", "test")), st.sampled_from(["time", "order", "none"]))
 def test_given_test_is_taken_as_it_came(rows, ordering):
     log = make(rows, ordering)
@@ -186,6 +196,7 @@ def test_given_test_is_taken_as_it_came(rows, ordering):
         assert parts.train["time"].max() < parts.validation["time"].min()
 
 
+@patient
 @given(logs(parts=("train", "train", "test"), max_users=3), st.sampled_from(["order", "none"]), st.floats(0.05, 0.45))
 def test_given_without_times_validates_on_the_ends_of_lists(rows, ordering, share):
     parts = attempt(make([*rows, (0, 0, 0, "test")], ordering), "given", validation_share=share)
