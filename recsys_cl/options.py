@@ -19,6 +19,30 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 SHARED = ("seed", "device")
 
 
+class SettingOption(click.Option):
+    """A flag that belongs to a stage."""
+
+    def __init__(self, *args: Any, stage: str, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.stage = stage
+
+
+class StagedCommand(click.Command):
+    """A command whose help lists the flags of each stage under a heading of its own."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help of all flags, those of no stage first."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(context):
+            record = parameter.get_help_record(context)
+            if record is not None:
+                heading = f"Settings of {parameter.stage}" if isinstance(parameter, SettingOption) else "Options"
+                sections.setdefault(heading, []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
 def settings_options(*stages: str) -> Callable[[Command], Command]:
     """Add a flag for every setting of ``stages``, and for those that all stages share."""
 
@@ -33,21 +57,25 @@ def settings_options(*stages: str) -> Callable[[Command], Command]:
     return decorate
 
 
-def given_settings(values: dict[str, Any]) -> dict[str, Any]:
-    """Return those of the parsed flags ``values`` that are settings and were given."""
-    known = {name for model in STAGES.values() for name in model.model_fields} | set(SHARED)
+def given_settings(values: dict[str, Any], stages: tuple[str, ...]) -> dict[str, Any]:
+    """Return those of the parsed flags ``values`` that are settings of ``stages``, or shared, and were given."""
+    known = {name for stage in stages for name in STAGES[stage].model_fields} | set(SHARED)
     return {name: value for name, value in values.items() if name in known and value is not None}
 
 
 def _flag(name: str, field: FieldInfo, stage: str) -> Callable[[Command], Command]:
     kind = _plain(field.annotation)
-    text = f"{field.description} [{stage}; default: {_shown(field.default)}]"
     flag = f"--{name.replace('_', '-')}"
+    shared: dict[str, Any] = {"cls": SettingOption, "stage": stage, "default": None, "help": _help(field)}
     if kind is bool:
-        return click.option(f"{flag}/--no-{name.replace('_', '-')}", name, default=None, help=text)
+        return click.option(f"{flag}/--no-{name.replace('_', '-')}", name, **shared)
     if typing.get_origin(kind) is tuple:
-        return click.option(flag, name, default=None, callback=_comma_separated, metavar="A,B,…", help=text)
-    return click.option(flag, name, default=None, type=_parameter(kind), help=text)
+        return click.option(flag, name, callback=_comma_separated, metavar="A,B,…", **shared)
+    return click.option(flag, name, type=_parameter(kind), **shared)
+
+
+def _help(field: FieldInfo) -> str:
+    return f"{field.description} {_shown(field.default)}".strip()
 
 
 def _plain(annotation: Any) -> Any:  # noqa: ANN401 - annotations have no common type
@@ -70,7 +98,7 @@ def _comma_separated(_context: click.Context, _parameter: click.Parameter, value
 
 def _shown(default: Any) -> str:  # noqa: ANN401 - settings have all kinds of defaults
     if default is None:
-        return "inferred or none"
-    if isinstance(default, tuple):
-        return ",".join(map(str, default))
-    return str(default).lower() if isinstance(default, bool) else str(default)
+        return ""
+    if isinstance(default, bool):
+        return f"[{'on' if default else 'off'}]"
+    return f"[{','.join(map(str, default))}]" if isinstance(default, tuple) else f"[{default}]"

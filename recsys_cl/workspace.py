@@ -54,9 +54,35 @@ class Workspace:
         """Folder of the candidates written for ``name``."""
         return self.home / "data" / "candidates" / name
 
-    def cache(self) -> Path:
-        """Folder of downloaded public data sets."""
+    @property
+    def downloads(self) -> Path:
+        """Folder of downloaded public data sets and generated samples."""
         return self.home / "data" / "downloads"
+
+    @property
+    def tracking_uri(self) -> str:
+        """The MLflow store of this workspace."""
+        return f"sqlite:///{self.mlflow / 'mlflow.db'}"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of the MLflow artifacts of this workspace."""
+        return self.mlflow / "artifacts"
+
+    def only_name(self) -> str:
+        """Return the name of the only log ingested here.
+
+        Raises:
+            ConfigError: there is none, or there are several to choose from.
+        """
+        names = sorted(path.name for path in self.snapshots.glob("*") if not path.name.startswith("."))
+        if len(names) == 1:
+            return names[0]
+        if not names:
+            raise ConfigError(
+                f"Nothing has been ingested in {self.home} yet: give --input FILE, --dataset or --sample."
+            )
+        raise ConfigError(f"Give --name; there are several: {', '.join(names)}.")
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -1,0 +1,298 @@
+"""The command line: one verb a stage, each a thin call of the function that does the work.
+
+Results go to standard output, everything else to standard error. Exit codes: 0 done; 1 failed; 2 a setting or the
+command is wrong; 3 the input cannot be used; 4 a stored artefact is damaged; 5 the registry cannot answer; 6 another
+run holds the workspace; 7 the disk refuses; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recsys_cl import __version__
+from recsys_cl.config import load_config
+from recsys_cl.errors import RecsysError
+from recsys_cl.options import StagedCommand, given_settings, settings_options
+from recsys_cl.workspace import Workspace
+
+if TYPE_CHECKING:
+    from recsys_cl.stages.ingest import Source
+    from recsys_cl.stages.job import Job
+
+Verb = Callable[..., dict[str, Any]]
+_PATH = click.Path(path_type=Path)
+_MODEL_STAGES = ("ingest", "split", "pairs", "train")
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong setting, 3 unusable input, 4 damaged artefact, 5 registry trouble, "
+    "6 workspace in use, 7 disk trouble, 130 interrupted.",
+)
+@click.version_option(__version__, prog_name="recsys-cl")
+def main() -> None:
+    """From a file of interactions to a trained, evaluated, registered retriever and candidates for every user."""
+
+
+def _verb(*stages: str, source: bool = False, named: bool = True, writes: bool = True) -> Callable[[Verb], None]:
+    """Make a function ``(job, **arguments) -> result`` a verb with the flags of ``stages``."""
+
+    def decorate(function: Verb) -> None:
+        @functools.wraps(function)
+        def command(**values: Any) -> None:
+            settings = given_settings(values, stages)
+            _run(function, values, settings, source=source, named=named, writes=writes)
+
+        wrapped: Callable[..., None] = settings_options(*stages)(command)
+        wrapped = _source_options(wrapped) if source else wrapped
+        main.command(cls=StagedCommand, name=function.__name__)(_common_options(wrapped, named=named))
+
+    return decorate
+
+
+def _common_options(command: Callable[..., None], *, named: bool) -> Callable[..., None]:
+    options = [
+        click.option("--home", type=_PATH, envvar="RECSYS_CL_HOME", help="workspace folder [env: RECSYS_CL_HOME]"),
+        click.option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow store; by default in the workspace"),
+        click.option("--config", "config_file", type=_PATH, help="YAML file of settings, nested by stage"),
+        click.option("--json", "as_json", is_flag=True, help="print exactly one JSON object on standard output"),
+        click.option("--quiet", "-q", is_flag=True, help="say nothing but the result"),
+    ]
+    if named:
+        options.insert(0, click.option("--name", help="name of the log and of the model made from it"))
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _source_options(command: Callable[..., None]) -> Callable[..., None]:
+    options = [
+        click.option("--input", "inputs", type=_PATH, multiple=True, help="file or folder of interactions; repeatable"),
+        click.option("--dataset", help="a public data set by name: ml-100k, ml-1m, ml-latest-small, gowalla"),
+        click.option("--sample", is_flag=True, help="the built-in synthetic sample"),
+        click.option("--test", type=_PATH, help="the test part of a given split"),
+        click.option("--items", type=_PATH, help="file of item titles and categories"),
+        click.option("--append", is_flag=True, help="add to the latest snapshot of this name"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _run(
+    function: Verb, values: dict[str, Any], settings: dict[str, Any], *, source: bool, named: bool, writes: bool
+) -> None:
+    quiet, as_json = values.pop("quiet"), values.pop("as_json")
+    with _told(as_json=as_json):
+        values = {key: value for key, value in values.items() if key not in settings and value is not None}
+        job = _job(values, settings, source=source, named=named, quiet=quiet)
+        if source:
+            values["source"] = _source(values)
+        if writes:
+            with job.workspace.held():
+                result = function(job, **values)
+        else:
+            result = function(job, **values)
+        _print(function.__name__, result, as_json=as_json)
+
+
+def _job(values: dict[str, Any], settings: dict[str, Any], *, source: bool, named: bool, quiet: bool) -> Job:
+    from recsys_cl.progress import Reporter
+    from recsys_cl.stages.job import Job
+
+    workspace = Workspace.at(values.pop("home", None))
+    config = load_config(values.pop("config_file", None), settings)
+    tracking = values.pop("tracking_uri", None) or workspace.tracking_uri
+    name = values.pop("name", None)
+    if named and name is None:
+        name = _name_of_source(values) if source else None
+        name = name or workspace.only_name()
+    return Job(workspace, name or "unnamed", config, tracking, datetime.now(UTC), Reporter(quiet=quiet))
+
+
+def _name_of_source(values: dict[str, Any]) -> str | None:
+    if values.get("sample"):
+        return "sample"
+    if "dataset" in values:
+        return str(values["dataset"])
+    inputs = values.get("inputs") or ()
+    stem = "".join(sign if sign.isalnum() and sign.isascii() else "-" for sign in inputs[0].stem) if inputs else ""
+    return stem.strip("-")[:64] or None
+
+
+def _source(values: dict[str, Any]) -> Source:
+    from recsys_cl.stages.ingest import Source
+
+    shared = os.environ.get("RECSYS_CL_SHARED_DATA")
+    return Source(
+        inputs=tuple(values.pop("inputs", ())),
+        dataset=values.pop("dataset", None),
+        sample=values.pop("sample", False),
+        test=values.pop("test", None),
+        items=values.pop("items", None),
+        append=values.pop("append", False),
+        shared=Path(shared) if shared else Path("..") / "shared" / "data",
+    )
+
+
+@contextmanager
+def _told(*, as_json: bool) -> Iterator[None]:
+    """Turn an error we foresaw into a message and its exit code."""
+    try:
+        yield
+    except RecsysError as error:
+        if as_json:
+            click.echo(json.dumps({"error": {"kind": type(error).__name__, "message": str(error)}}))
+        click.secho(f"Error: {error}", err=True, fg="red")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.secho("Interrupted. The same command goes on from here.", err=True)
+        sys.exit(130)
+
+
+def _print(verb: str, result: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(result, ensure_ascii=False, allow_nan=False, default=str))
+        return
+    from rich.console import Console
+
+    from recsys_cl.summary import show
+
+    show(verb, result, Console(highlight=False))
+
+
+@_verb(*_MODEL_STAGES, "evaluate", "index", "gate", "candidates", source=True)
+@click.option("--out", type=_PATH, help="where to write candidates; by default in the workspace")
+def run(job: Job, source: Source, out: Path | None = None) -> dict[str, Any]:
+    """Do everything: ingest, split, pairs, train, evaluate, index, register, gate, candidates."""
+    from recsys_cl.stages.run import run as run_stages
+
+    return run_stages(job, source, out=out)
+
+
+@_verb("ingest", source=True)
+def ingest(job: Job, source: Source) -> dict[str, Any]:
+    """Read, clean and store a log of interactions as a snapshot."""
+    return _until("ingest", job, source)
+
+
+@_verb("ingest", "split", "pairs", source=True)
+def pairs(job: Job, source: Source) -> dict[str, Any]:
+    """Split a snapshot; write and describe its contrastive pairs."""
+    return _until("pairs", job, source)
+
+
+@_verb(*_MODEL_STAGES, source=True)
+def train(job: Job, source: Source) -> dict[str, Any]:
+    """Train the two towers."""
+    return _until("train", job, source)
+
+
+@_verb(*_MODEL_STAGES, "evaluate", source=True)
+@click.option("--bundle", help="examine this bundle (a path or models:/NAME@ALIAS) on the log instead")
+def evaluate(job: Job, source: Source, bundle: str | None = None) -> dict[str, Any]:
+    """Compare the model with the baselines on the test part."""
+    if bundle is None:
+        return _until("evaluate", job, source)
+    from recsys_cl.stages.evaluate import evaluate_bundle
+
+    return evaluate_bundle(job, source, bundle)
+
+
+@_verb(*_MODEL_STAGES, "evaluate", "index", source=True)
+def index(job: Job, source: Source) -> dict[str, Any]:
+    """Build the FAISS index and bundle it with the towers."""
+    return _until("index", job, source)
+
+
+@_verb(*_MODEL_STAGES, "evaluate", "index", "gate", source=True)
+def register(job: Job, source: Source) -> dict[str, Any]:
+    """Register the bundle; promote it if the gate agrees."""
+    return _until("register", job, source)
+
+
+def _until(stage: str, job: Job, source: Source) -> dict[str, Any]:
+    from recsys_cl.stages.run import run as run_stages
+
+    return run_stages(job, source, until=stage)
+
+
+@_verb()
+@click.argument("version", type=int)
+@click.option("--reason", default="promoted by hand", show_default=True, help="why, for the record")
+def promote(job: Job, version: int, reason: str) -> dict[str, Any]:
+    """Make VERSION the champion, gate or no gate."""
+    from recsys_cl.registry.store import Store
+
+    return Store(job.tracking_uri, job.workspace.artifacts).promote(job.name, version, reason)
+
+
+@_verb()
+def rollback(job: Job) -> dict[str, Any]:
+    """Make the previous champion the champion again."""
+    from recsys_cl.registry.store import Store
+
+    return Store(job.tracking_uri, job.workspace.artifacts).rollback(job.name)
+
+
+@_verb(writes=False)
+def versions(job: Job) -> dict[str, Any]:
+    """List the registered versions with their figures and fate."""
+    from recsys_cl.registry.store import Store
+
+    store = Store(job.tracking_uri, job.workspace.artifacts)
+    return {"name": job.name, "versions": store.versions(job.name)}
+
+
+@_verb("candidates")
+@click.option("--for", "users", default="all", show_default=True, help="all, or a file of user ids")
+@click.option("--from", "location", help="bundle path or models:/NAME@ALIAS; by default the champion of --name")
+@click.option("--out", type=_PATH, help="parquet, CSV or JSON Lines file; by default in the workspace")
+def candidates(job: Job, users: str, location: str | None = None, out: Path | None = None) -> dict[str, Any]:
+    """Write the best items for every user."""
+    from recsys_cl.stages.candidates import candidates as write
+
+    return write(job, location, None if users == "all" else Path(users), out)
+
+
+@_verb("candidates", writes=False)
+@click.argument("user_ids", nargs=-1)
+@click.option("--history", metavar="ITEM,ITEM,…", help="recommend from these items instead of for a user")
+@click.option("--similar-to", metavar="ITEM", help="list the items most similar to this one instead")
+@click.option("--from", "location", help="bundle path or models:/NAME@ALIAS; by default the champion of --name")
+def recommend(job: Job, user_ids: tuple[str, ...], **wanted: str) -> dict[str, Any]:
+    """Recommend to USER_IDS, or from a history, and print the result."""
+    from recsys_cl.stages.candidates import recommend as answer
+
+    return answer(job, user_ids, **wanted)
+
+
+@_verb(named=False, writes=False)
+@click.option("--out", type=_PATH, required=True, help="file to write: .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
+@click.option("--users", type=click.IntRange(2), default=2000, show_default=True)
+@click.option("--items", type=click.IntRange(2), default=1000, show_default=True)
+@click.option("--interactions", type=click.IntRange(10), default=60_000, show_default=True)
+def sample(job: Job, out: Path, users: int, items: int, interactions: int) -> dict[str, Any]:
+    """Write a synthetic log of any size."""
+    from recsys_cl.interactions.sample import write_sample
+
+    write_sample(out, users=users, items=items, interactions=interactions, seed=job.config.seed)
+    return {"path": out, "users": users, "items": items, "interactions": interactions, "synthetic": True}
+
+
+@_verb(named=False, writes=False)
+def doctor(job: Job) -> dict[str, Any]:
+    """Check this machine, the workspace and the registry."""
+    from recsys_cl.doctor import examine
+
+    return examine(job)

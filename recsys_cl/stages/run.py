@@ -1,0 +1,72 @@
+"""All stages in a row, or as many as are asked for; what was done before is found, not done again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from recsys_cl.stages.candidates import champion_uri, write
+from recsys_cl.stages.evaluate import evaluate
+from recsys_cl.stages.index import index
+from recsys_cl.stages.ingest import Source, ingest
+from recsys_cl.stages.job import Job
+from recsys_cl.stages.pairs import prepare
+from recsys_cl.stages.register import register
+from recsys_cl.stages.train import train
+
+STAGES = ("ingest", "pairs", "train", "evaluate", "index", "register", "candidates")
+
+
+def run(job: Job, source: Source, *, until: str = "candidates", out: Path | None = None) -> dict[str, Any]:
+    """Run the stages up to and with ``until``.
+
+    Args:
+        job: place, name, settings.
+        source: where interactions come from.
+        until: the last of `STAGES` to run.
+        out: where to write candidates; in the workspace by default.
+
+    Returns:
+        What each stage has to say, JSON-ready: rows, split, pairs, training, metrics, index, registry, candidates,
+        and the seconds each took.
+    """
+    wanted = STAGES[: STAGES.index(until) + 1]
+    result: dict[str, Any] = {"name": job.name, "seconds": {}}
+    seconds = result["seconds"]
+    with _timed("ingest", seconds, job):
+        snapshot = ingest(job, source)
+    result |= snapshot.describe()
+    if "pairs" in wanted:
+        with _timed("pairs", seconds, job):
+            prepared = prepare(job, snapshot)
+        result |= prepared.describe()
+    if "train" in wanted:
+        with _timed("train", seconds, job):
+            trained = train(job, prepared)
+        result |= trained.describe()
+    if "evaluate" in wanted:
+        with _timed("evaluate", seconds, job):
+            evaluated = evaluate(job, prepared, trained)
+        result |= evaluated.describe()
+    if "index" in wanted:
+        with _timed("index", seconds, job):
+            indexed = index(job, snapshot, prepared, trained, evaluated)
+        result |= indexed.describe()
+    if "register" in wanted:
+        with _timed("register", seconds, job):
+            result |= register(job, prepared, indexed, seconds)
+    if "candidates" in wanted:
+        with _timed("candidates", seconds, job):
+            result |= write(job, champion_uri(job), None, out)
+    return result
+
+
+@contextmanager
+def _timed(stage: str, seconds: dict[str, float], job: Job) -> Iterator[None]:
+    job.reporter.say(f"[dim]{stage}[/dim]")
+    start = time.perf_counter()
+    yield
+    seconds[stage] = round(time.perf_counter() - start, 3)
