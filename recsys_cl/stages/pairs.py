@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +11,7 @@ import polars as pl
 
 from recsys_cl.files import read_json, whole_folder, write_json
 from recsys_cl.interactions.schema import Interactions
-from recsys_cl.interactions.snapshot import Snapshot, load
+from recsys_cl.interactions.snapshot import Snapshot, load, open_snapshot
 from recsys_cl.interactions.split import Split, split
 from recsys_cl.pairs.histories import Histories, histories_of
 from recsys_cl.pairs.pair_set import PairSet, open_pairs, write_pairs
@@ -31,10 +32,12 @@ class Prepared:
 
     Attributes:
         folder: where it is.
-        facts: source, data digest, ordering, kind of split, cut-off instants, rows a part, pairs described.
+        snapshot: the log it was made from.
+        facts: key, ordering, kind of split, cut-off instants, rows a part, kinds of ids.
     """
 
     folder: Path
+    snapshot: Snapshot
     facts: dict[str, Any]
 
     def part(self, *names: str) -> pl.DataFrame:
@@ -62,6 +65,11 @@ class Prepared:
         path = self.folder / "items.parquet"
         return pl.read_parquet(path) if path.exists() else None
 
+    def describe(self) -> dict[str, Any]:
+        """Return what a person wants to know, JSON-ready."""
+        split = {name: self.facts[name] for name in ("split", "cutoffs", "rows")}
+        return {"split": split, "pairs": self.pairs("train").describe()}
+
 
 def prepare(job: Job, snapshot: Snapshot) -> Prepared:
     """Split the log of ``snapshot`` and write its pairs, or find that this was done before.
@@ -76,42 +84,46 @@ def prepare(job: Job, snapshot: Snapshot) -> Prepared:
         interactions = load(snapshot)
         parts = split(interactions, config.split, seed=config.seed)
         with whole_folder(folder) as scratch:
-            _write(scratch, key, interactions, parts, job)
-    return open_prepared(folder)
+            link = os.path.relpath(snapshot.folder, folder)
+            write_json(scratch / "prepared.json", {"key": key, "snapshot": link, **_facts(interactions, parts)})
+            _write_parts(scratch, interactions, parts)
+    prepared = open_prepared(folder)
+    for fitted_on in ("train", "train_and_validation"):
+        add_pairs(job, prepared, fitted_on)
+    return prepared
+
+
+def add_pairs(job: Job, prepared: Prepared, fitted_on: FittedOn) -> None:
+    """Write the vocabulary and the pairs of what ``fitted_on`` names, unless they are there."""
+    folder = prepared.folder / fitted_on
+    if folder.exists():
+        return
+    learned = prepared.seen(fitted_on)
+    vocabulary = Vocabulary.fit(learned, prepared.facts["user_kind"], prepared.facts["item_kind"])
+    with whole_folder(folder) as scratch:
+        vocabulary.save(scratch)
+        write_pairs(histories_of(learned, vocabulary), scratch / "pairs", job.config.pairs)
 
 
 def open_prepared(folder: Path) -> Prepared:
     """Open what `prepare` wrote."""
-    return Prepared(folder, read_json(folder / "prepared.json"))
+    facts = read_json(folder / "prepared.json")
+    return Prepared(folder, open_snapshot((folder / facts["snapshot"]).resolve()), facts)
 
 
-def _write(folder: Path, key: str, interactions: Interactions, parts: Split, job: Job) -> None:
-    frames = {"train": parts.train, "validation": parts.validation, "test": parts.test}
-    for name, frame in frames.items():
-        frame.write_parquet(folder / f"{name}.parquet")
+def _write_parts(folder: Path, interactions: Interactions, parts: Split) -> None:
+    for name in PARTS["all"]:
+        getattr(parts, name).write_parquet(folder / f"{name}.parquet")
     if interactions.items is not None:
         interactions.items.write_parquet(folder / "items.parquet")
-    choices: list[FittedOn] = ["train", "train_and_validation"]
-    if job.config.train.refit == "all":
-        choices.append("all")
-    described = {}
-    for choice in choices:
-        learned = pl.concat([frames[name] for name in PARTS[choice]])
-        vocabulary = Vocabulary.fit(learned, interactions.user_kind, interactions.item_kind)
-        (folder / choice).mkdir()
-        vocabulary.save(folder / choice)
-        pairs = write_pairs(histories_of(learned, vocabulary), folder / choice / "pairs", job.config.pairs)
-        described[choice] = pairs.describe()
-    write_json(
-        folder / "prepared.json",
-        {
-            "key": key,
-            "source": interactions.source,
-            "data_digest": interactions.digest,
-            "ordering": interactions.ordering,
-            "split": parts.kind,
-            "cutoffs": [instant.isoformat() for instant in parts.cutoffs or ()],
-            "rows": {name: frame.height for name, frame in frames.items()},
-            "pairs": described,
-        },
-    )
+
+
+def _facts(interactions: Interactions, parts: Split) -> dict[str, Any]:
+    return {
+        "user_kind": interactions.user_kind,
+        "item_kind": interactions.item_kind,
+        "ordering": interactions.ordering,
+        "split": parts.kind,
+        "cutoffs": [instant.isoformat() for instant in parts.cutoffs or ()],
+        "rows": {name: getattr(parts, name).height for name in PARTS["all"]},
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from recsys_cl.evaluation.protocol import examine, recall_of_vectors
 from recsys_cl.files import read_json, whole_folder, write_json
 from recsys_cl.stages.job import Job
-from recsys_cl.stages.pairs import FittedOn, Prepared
+from recsys_cl.stages.pairs import FittedOn, Prepared, add_pairs, open_prepared
 from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.loop import train as train_towers
 
@@ -20,11 +21,13 @@ class TrainedRun:
 
     Attributes:
         folder: where it is.
+        prepared: the pairs it was trained on.
         key: digest (64 hex digits) of the data and settings that made it.
         registered: which data the towers to be registered were fitted on.
     """
 
     folder: Path
+    prepared: Prepared
     key: str
     registered: FittedOn
 
@@ -37,6 +40,11 @@ class TrainedRun:
         facts: dict[str, Any] = read_json(self.folder / fitted_on / "training.json")
         return facts
 
+    def describe(self) -> dict[str, Any]:
+        """Return what a person wants to know, JSON-ready."""
+        facts = self.training("train")
+        return {"training": facts | {"registered": self.registered, "path": str(self.folder)}}
+
 
 def train(job: Job, prepared: Prepared) -> TrainedRun:
     """Train with early stopping on the validation part, then refit for as many epochs on more data.
@@ -45,18 +53,29 @@ def train(job: Job, prepared: Prepared) -> TrainedRun:
     part too, and is what gets registered.
     """
     key = job.key(prepared.facts["key"], job.config.train)
-    run = TrainedRun(job.workspace.run(job.name, key), key, job.config.train.refit)
-    _fit(job, prepared, run, "train", None)
+    run = TrainedRun(job.workspace.run(job.name, key), prepared, key, job.config.train.refit)
+    _fit(job, run, "train", None)
     epochs = run.training("train")["best_epoch"]
-    _fit(job, prepared, run, "train_and_validation", epochs)
+    _fit(job, run, "train_and_validation", epochs)
     if run.registered == "all":
-        _fit(job, prepared, run, "all", epochs)
+        _fit(job, run, "all", epochs)
+    link = os.path.relpath(prepared.folder, run.folder)
+    write_json(run.folder / "run.json", {"key": key, "registered": run.registered, "prepared": link})
     return run
 
 
-def _fit(job: Job, prepared: Prepared, run: TrainedRun, fitted_on: FittedOn, epochs: int | None) -> None:
+def open_trained(folder: Path) -> TrainedRun:
+    """Open what `train` wrote."""
+    facts = read_json(folder / "run.json")
+    prepared = open_prepared((folder / facts["prepared"]).resolve())
+    return TrainedRun(folder, prepared, facts["key"], facts["registered"])
+
+
+def _fit(job: Job, run: TrainedRun, fitted_on: FittedOn, epochs: int | None) -> None:
     if (run.folder / fitted_on).exists():
         return
+    prepared = run.prepared
+    add_pairs(job, prepared, fitted_on)
     pairs = prepared.pairs(fitted_on)
     vocabulary = prepared.vocabulary(fitted_on)
     validate = None

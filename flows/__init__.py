@@ -1,0 +1,1 @@
+"""Prefect flows: the stages, scheduled. They orchestrate and nothing else."""
