@@ -52,6 +52,12 @@ class StorageError(RecsysError):
     exit_code = 7
 
 
+class TrainingError(RecsysError):
+    """Training went wrong: the loss or a gradient ceased to be finite."""
+
+    exit_code = 8
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the known name nearest to ``name``, else the list of known names."""
     choices = sorted(known)

@@ -1,0 +1,175 @@
+"""Batches of pairs in a seeded order, from shards that stay on disk.
+
+Everything random in a batch follows from (seed, epoch, step), so a training that was broken off goes on from any
+step exactly as it would have gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys_cl.pairs.negatives import known_entries, log_expected_counts
+from recsys_cl.pairs.pair_set import PairSet
+from recsys_cl.pairs.ragged import distinct, offsets_of, positions, row_numbers
+
+_BLOCK = 1024  # pairs read together: neighbours on disk
+_BLOCKS_SHUFFLED = 1024  # blocks mixed with each other in memory: 16 MiB of pairs
+_ORDER, _DRAWS = 0, 1  # streams of randomness that must not meet
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The numbers of one training step; ``b`` pairs, ``n`` candidates of which the first ``b`` are the positives.
+
+    Rows of the embedding tables are named once each, in ``users`` and ``items``, and pointed to by slots, so that a
+    step gathers and updates each row once.
+
+    Attributes:
+        epoch: from 1.
+        step: within the epoch, from 0.
+        users: (u,) int32, the distinct users, rising.
+        items: (i,) int32, the distinct items of candidates and histories, rising.
+        user_slots: (b,) int64 into ``users``; -1 where the id is hidden.
+        history_slots: (h,) int64 into ``items``, row after row, oldest first.
+        offsets: (b + 1,) int64, where the rows of ``history_slots`` start and end.
+        candidate_slots: (n,) int64 into ``items``.
+        log_q: (n,) float32, log of how often the candidate is expected among the negatives of this batch.
+        known: (m,) int64, entries ``row * n + column`` of the score matrix that are no negatives.
+        weights: (b,) float32.
+    """
+
+    epoch: int
+    step: int
+    users: npt.NDArray[np.int32]
+    items: npt.NDArray[np.int32]
+    user_slots: npt.NDArray[np.int64]
+    history_slots: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+    candidate_slots: npt.NDArray[np.int64]
+    log_q: npt.NDArray[np.float32]
+    known: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How pairs are dealt out.
+
+    Attributes:
+        pairs: what is dealt.
+        batch_size: most pairs in a batch; all batches of an epoch are of the same size, give or take one.
+        uniform_negatives: items drawn uniformly for each batch and shared by its queries.
+        id_dropout: share of user ids hidden, in [0, 1); an id with no history beside it is never hidden.
+        seed: of the order and the draws.
+    """
+
+    pairs: PairSet
+    batch_size: int
+    uniform_negatives: int
+    id_dropout: float
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self.pairs) // self.batch_size)
+
+    def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch (counted from 1), from ``first_step`` on."""
+        for step, numbers in enumerate(self._order(epoch)):
+            if step >= first_step:
+                yield self._batch(epoch, step, numbers)
+
+    def _order(self, epoch: int) -> Iterator[npt.NDArray[np.int64]]:
+        """Yield the pair numbers of each batch, every pair once.
+
+        Blocks of neighbours are shuffled, then the pairs of a thousand blocks at a time, so that disk is read in
+        stretches and memory does not grow with the log.
+        """
+        sizes = np.diff(np.arange(self.steps + 1) * len(self.pairs) // self.steps)
+        rng = np.random.default_rng((self.seed, _ORDER, epoch))
+        blocks = rng.permutation(-(-len(self.pairs) // _BLOCK))
+        waiting, step = np.empty(0, dtype=np.int64), 0
+        for start in range(0, len(blocks), _BLOCKS_SHUFFLED):
+            some = blocks[start : start + _BLOCKS_SHUFFLED, None] * _BLOCK + np.arange(_BLOCK)
+            numbers = some[some < len(self.pairs)]
+            rng.shuffle(numbers)
+            waiting = np.concatenate([waiting, numbers])
+            while step < self.steps and len(waiting) >= sizes[step]:
+                yield waiting[: sizes[step]]
+                waiting = waiting[sizes[step] :]
+                step += 1
+
+    def _batch(self, epoch: int, step: int, numbers: npt.NDArray[np.int64]) -> Batch:
+        pairs, catalogue = self.pairs.gather(numbers), self.pairs.n_items
+        rng = np.random.default_rng((self.seed, _DRAWS, epoch, step))
+        drawn = rng.integers(catalogue, size=self.uniform_negatives, dtype=np.int32)
+        candidates = np.concatenate([pairs["item_num"], drawn])
+        history, offsets = histories_without_target(self.pairs, pairs)
+        users, user_slots = np.unique(pairs["user_num"], return_inverse=True)
+        hidden = (rng.random(len(pairs)) < self.id_dropout) & (np.diff(offsets) > 0)
+        items = distinct(np.concatenate([candidates, history]))
+        self._scratch[items] = np.arange(len(items), dtype=np.int32)
+        candidate_slots, history_slots = self._scratch[candidates], self._scratch[history]
+        self._scratch[items] = -1
+        return Batch(
+            epoch,
+            step,
+            users,
+            items,
+            np.where(hidden, -1, user_slots),
+            history_slots.astype(np.int64),
+            offsets,
+            candidate_slots.astype(np.int64),
+            log_expected_counts(self.pairs.log_q[candidates], len(pairs), self.uniform_negatives, catalogue),
+            known_entries(self.pairs.histories, pairs["user_num"], candidates, self._scratch),
+            np.ascontiguousarray(pairs["weight"]),
+        )
+
+    @cached_property
+    def _scratch(self) -> npt.NDArray[np.int32]:
+        return np.full(self.pairs.n_items, -1, dtype=np.int32)
+
+
+def histories_without_target(
+    pairs: PairSet, chosen: npt.NDArray[np.void]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Return the history from which each chosen pair's positive is to be found, never holding the positive itself.
+
+    With "before" it is the most recent ``history_length`` items before the positive; with "others" the most recent
+    of all else the user did. A user who took an item again and again has it nowhere in the history of that item.
+
+    Args:
+        pairs: the set the pairs belong to.
+        chosen: (b,) `PAIR`.
+
+    Returns:
+        Items (h,) int32, row after row, oldest first, and offsets (b + 1,) int64 at which the rows start and end.
+    """
+    indptr, longest = pairs.histories.indptr, pairs.config.history_length
+    users, targets = chosen["user_num"], chosen["item_num"]
+    starts = indptr[users]
+    # One more than is used, since the positive itself mostly stands among them and goes.
+    ends = starts + chosen["place"] if pairs.config.history == "before" else indptr[users + 1]
+    lengths = np.minimum(ends - starts, longest + 1)
+    items = pairs.histories.item_nums[positions(ends - lengths, lengths)]
+    rows = row_numbers(lengths)
+    kept = items != targets[rows]
+    lengths = np.bincount(rows[kept], minlength=len(chosen))
+    kept[kept] = _all_but_oldest(lengths, longest)
+    return items[kept], offsets_of(np.minimum(lengths, longest))
+
+
+def _all_but_oldest(lengths: npt.NDArray[np.int64], longest: int) -> npt.NDArray[np.bool_]:
+    """Return, for rows laid end to end, False at the first of each row that is one longer than ``longest``."""
+    kept = np.ones(int(lengths.sum()), dtype=np.bool_)
+    kept[offsets_of(lengths)[:-1][lengths > longest]] = False
+    return kept

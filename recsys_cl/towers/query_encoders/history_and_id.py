@@ -1,0 +1,28 @@
+"""A user is what they took, and something of their own besides (as in SimpleX, Mao et al., CIKM 2021)."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from recsys_cl.towers.inputs import QueryInputs, looked_up, pooled, refuse_features
+
+
+class Encoder(nn.Module):
+    """The user's own row plus the scaled mean of the history's item rows.
+
+    Args:
+        dim: length of a vector.
+    """
+
+    uses_user_table = True
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.history_scale = nn.Parameter(torch.ones(dim))
+
+    def forward(self, inputs: QueryInputs) -> torch.Tensor:
+        """Return (b, dim): history alone for a user who is unknown, zeros if that is empty too."""
+        refuse_features("history_and_id", inputs.features)
+        history = pooled(inputs.item_rows, inputs.history, inputs.offsets) * self.history_scale
+        return looked_up(inputs.user_rows, inputs.users) + history

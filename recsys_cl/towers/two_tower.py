@@ -1,0 +1,169 @@
+"""Two towers over shared embedding tables: users and items as vectors whose inner product is the score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn import functional
+
+from recsys_cl.config import Settings
+from recsys_cl.errors import InputError, IntegrityError
+from recsys_cl.families import member
+from recsys_cl.files import read_json, write_json
+from recsys_cl.pairs.histories import Queries
+from recsys_cl.pairs.ragged import offsets_of, positions
+from recsys_cl.towers.inputs import CandidateInputs, QueryInputs
+
+
+class TowerSpec(Settings):
+    """What it takes to build the towers before any weight is known."""
+
+    n_users: int = Field(ge=0, description="rows of the user table")
+    n_items: int = Field(ge=1, description="rows of the item table")
+    embedding_dim: int = Field(ge=1, description="length of a vector")
+    query_encoder: str = Field(description="member of towers.query_encoders")
+    candidate_encoder: str = Field(description="member of towers.candidate_encoders")
+    similarity: Literal["cosine", "dot"] = Field(description="cosine: vectors are of length one")
+    history_length: int = Field(ge=1, description="most recent items of a history that count")
+
+
+class TwoTower:
+    """The embedding tables and the two encoders that read them.
+
+    The tables are plain tensors: a training step takes a gradient of the rows it uses, never of a whole table.
+
+    Attributes:
+        spec: what they are made of.
+        tables: "user" (n_users, d) and "item" (n_items, d), float32, on one device. The user table has no rows
+            where the query encoder has no use for it.
+        query: the user tower.
+        candidate: the item tower.
+    """
+
+    def __init__(self, spec: TowerSpec, device: torch.device | str = "cpu") -> None:
+        self.spec = spec
+        encoder = member("recsys_cl.towers.query_encoders", spec.query_encoder).Encoder
+        rows = spec.n_users if encoder.uses_user_table else 0
+        self.tables = {
+            "user": torch.zeros(rows, spec.embedding_dim, device=device),
+            "item": torch.zeros(spec.n_items, spec.embedding_dim, device=device),
+        }
+        self.query: nn.Module = encoder(spec.embedding_dim).to(device)
+        candidate = member("recsys_cl.towers.candidate_encoders", spec.candidate_encoder).Encoder
+        self.candidate: nn.Module = candidate(spec.embedding_dim).to(device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tables live."""
+        return self.tables["item"].device
+
+    def encode_queries(self, inputs: QueryInputs) -> torch.Tensor:
+        """Return (b, d), of length one with cosine similarity (a zero vector stays zero)."""
+        return self._compared(self.query(inputs))
+
+    def encode_candidates(self, inputs: CandidateInputs) -> torch.Tensor:
+        """Return (n, d), of length one with cosine similarity (a zero vector stays zero)."""
+        return self._compared(self.candidate(inputs))
+
+    @torch.inference_mode()
+    def query_vectors(self, queries: Queries, *, block: int = 8192) -> npt.NDArray[np.float32]:
+        """Return a vector for each query, (q, d) float32, ``block`` queries at a time.
+
+        Raises:
+            InputError: a user or the catalogue is not the one the towers were made for.
+        """
+        self._check(queries)
+        vectors = np.empty((len(queries), self.spec.embedding_dim), dtype=np.float32)
+        for start in range(0, len(queries), block):
+            inputs = self._query_inputs(queries, start, min(start + block, len(queries)))
+            vectors[start : start + block] = self.encode_queries(inputs).float().cpu().numpy()
+        return vectors
+
+    @torch.inference_mode()
+    def item_vectors(self, *, block: int = 65_536) -> npt.NDArray[np.float32]:
+        """Return a vector for each item of the catalogue, (n_items, d) float32, ``block`` items at a time."""
+        vectors = np.empty((self.spec.n_items, self.spec.embedding_dim), dtype=np.float32)
+        for start in range(0, self.spec.n_items, block):
+            items = torch.arange(start, min(start + block, self.spec.n_items), device=self.device)
+            encoded = self.encode_candidates(CandidateInputs(self.tables["item"], items))
+            vectors[start : start + block] = encoded.float().cpu().numpy()
+        return vectors
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return every weight by name, sharing memory with the towers."""
+        encoders = {"query": self.query, "candidate": self.candidate}
+        weights = {f"{name}_table": table for name, table in self.tables.items()}
+        for prefix, encoder in encoders.items():
+            weights |= {f"{prefix}.{name}": tensor.detach() for name, tensor in encoder.state_dict().items()}
+        return weights
+
+    def set_state(self, state: dict[str, torch.Tensor]) -> None:
+        """Copy weights, as `state` gives them, into the towers."""
+        for name, tensor in self.state().items():
+            tensor.copy_(state[name])
+
+    def save(self, folder: Path) -> None:
+        """Write ``towers.safetensors`` and ``towers.json`` into an existing folder."""
+        write_json(folder / "towers.json", self.spec.model_dump())
+        save_file({name: tensor.cpu().contiguous() for name, tensor in self.state().items()}, folder / _WEIGHTS)
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device | str = "cpu") -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            IntegrityError: a file is missing or damaged, or the two do not belong together.
+        """
+        towers = cls(TowerSpec.of(read_json(folder / "towers.json")), device)
+        towers.set_state(_weights(folder / _WEIGHTS, towers.state()))
+        return towers
+
+    def _compared(self, vectors: torch.Tensor) -> torch.Tensor:
+        return functional.normalize(vectors) if self.spec.similarity == "cosine" else vectors
+
+    def _query_inputs(self, queries: Queries, start: int, stop: int) -> QueryInputs:
+        histories = queries.histories
+        lengths = np.minimum(histories.lengths[start:stop], self.spec.history_length)
+        history = histories.item_nums[positions(histories.indptr[start + 1 : stop + 1] - lengths, lengths)]
+        return QueryInputs(
+            self.tables["user"],
+            torch.from_numpy(queries.user_nums[start:stop].astype(np.int64)).to(self.device),
+            self.tables["item"],
+            torch.from_numpy(history.astype(np.int64)).to(self.device),
+            torch.from_numpy(offsets_of(lengths)).to(self.device),
+        )
+
+    def _check(self, queries: Queries) -> None:
+        if queries.histories.n_items != self.spec.n_items:
+            raise InputError(
+                f"The histories speak of a catalogue of {queries.histories.n_items} items, the towers of one of "
+                f"{self.spec.n_items}; use the vocabulary that was saved with the towers."
+            )
+        if len(queries) and queries.user_nums.max() >= self.spec.n_users:
+            raise InputError(
+                f"User number {queries.user_nums.max()} is beyond the {self.spec.n_users} users the towers know; "
+                "give -1 for a user the vocabulary lacks."
+            )
+
+
+_WEIGHTS = "towers.safetensors"
+
+
+def _weights(path: Path, expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    try:
+        found = load_file(path)
+    except (FileNotFoundError, SafetensorError) as error:
+        raise IntegrityError(f"{path} cannot be read ({error}); it was removed or damaged.") from error
+    shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
+    wanted = {name: tuple(tensor.shape) for name, tensor in expected.items()}
+    if shapes != wanted:
+        raise IntegrityError(f"{path} holds {shapes}, but towers.json beside it asks for {wanted}.")
+    return found

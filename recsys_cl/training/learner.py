@@ -1,0 +1,162 @@
+"""Everything a training step changes: towers, objective and the optimisers of both."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from recsys_cl.config import TrainConfig
+from recsys_cl.contrast.contrast import Contrast
+from recsys_cl.families import member
+from recsys_cl.pairs.batches import Batch
+from recsys_cl.pairs.pair_set import PairSet
+from recsys_cl.towers.inputs import CandidateInputs, QueryInputs
+from recsys_cl.towers.two_tower import TowerSpec, TwoTower
+from recsys_cl.training.row_optimizer import RowAdam
+
+
+class Learner:
+    """Towers that learn.
+
+    Attributes:
+        towers: the model.
+        objective: what is lowered; may have weights of its own, such as a learned temperature.
+        rows: optimiser of the embedding tables.
+        dense: optimiser of all other weights.
+    """
+
+    def __init__(self, pairs: PairSet, n_users: int, config: TrainConfig, seed: int, device: torch.device) -> None:
+        self.config = config
+        self.towers = TwoTower(_spec(pairs, n_users, config), device)
+        self.objective: nn.Module = member("recsys_cl.contrast.objectives", config.objective).Objective(config)
+        self.objective.to(device)
+        _start_tables(self.towers, pairs, seed)
+        self.rows = RowAdam(self.towers.tables, config.weight_decay)
+        self._weights = [
+            weight
+            for module in (self.towers.query, self.towers.candidate, self.objective)
+            for weight in module.parameters()
+            if weight.requires_grad
+        ]
+        self.dense = torch.optim.Adam(self._weights) if self._weights else None
+
+    def step(self, batch: Batch, learning_rate: float) -> float:
+        """Learn from one batch; return its loss in nats. A loss or gradient that is not finite changes nothing.
+
+        Returns:
+            The loss; NaN or infinite where it, or its gradient, is.
+        """
+        device = self.towers.device
+        numbers = {"user": _to(batch.users, device), "item": _to(batch.items, device)}
+        rows = {
+            name: self.towers.tables[name].index_select(0, number).requires_grad_()
+            for name, number in numbers.items()
+            if len(self.towers.tables[name])
+        }
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            loss = self.objective(self._contrast(batch, rows))
+        self._zero_gradients()
+        loss.backward()
+        if not math.isfinite(size := _size(loss, rows)):
+            return size
+        for name, leaf in rows.items():
+            if leaf.grad is not None:
+                self.rows.step(name, numbers[name], leaf.grad, learning_rate)
+        self._step_dense(learning_rate)
+        return float(loss.detach())
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return every tensor that, with the towers' own, is needed to go on; sharing memory."""
+        held = {f"rows.{name}": tensor for name, tensor in self.rows.state().items()}
+        held |= {f"objective.{name}": tensor for name, tensor in self.objective.state_dict().items()}
+        return held | self._dense_state()
+
+    def set_state(self, state: dict[str, torch.Tensor]) -> None:
+        """Copy what `state` gave back in."""
+        for name, tensor in self.state().items():
+            tensor.copy_(state[name])
+
+    def _contrast(self, batch: Batch, rows: dict[str, torch.Tensor]) -> Contrast:
+        device = self.towers.device
+        queries = QueryInputs(
+            rows.get("user", self.towers.tables["user"]),
+            _to(batch.user_slots, device),
+            rows["item"],
+            _to(batch.history_slots, device),
+            _to(batch.offsets, device),
+        )
+        return Contrast(
+            self.towers.encode_queries(queries),
+            self.towers.encode_candidates(CandidateInputs(rows["item"], _to(batch.candidate_slots, device))),
+            _to(batch.log_q, device),
+            _to(batch.known, device),
+            _to(batch.weights, device),
+        )
+
+    def _zero_gradients(self) -> None:
+        for weight in self._weights:
+            weight.grad = torch.zeros_like(weight)
+
+    def _step_dense(self, learning_rate: float) -> None:
+        if self.dense is not None:
+            for group in self.dense.param_groups:
+                group["lr"] = learning_rate
+            self.dense.step()
+
+    def _dense_state(self) -> dict[str, torch.Tensor]:
+        """Return Adam's moments and step counts, made before the first step so that a checkpoint can fill them."""
+        held: dict[str, torch.Tensor] = {}
+        for number, weight in enumerate(self._weights):
+            state = self.dense.state[weight] if self.dense is not None else {}
+            if not state:
+                state["step"] = torch.tensor(0.0)
+                state["exp_avg"] = torch.zeros_like(weight)
+                state["exp_avg_sq"] = torch.zeros_like(weight)
+            held |= {f"dense.{number}.{name}": tensor for name, tensor in state.items()}
+        return held
+
+
+def _spec(pairs: PairSet, n_users: int, config: TrainConfig) -> TowerSpec:
+    return TowerSpec(
+        n_users=n_users,
+        n_items=pairs.n_items,
+        embedding_dim=config.embedding_dim,
+        query_encoder=config.query_encoder,
+        candidate_encoder=config.candidate_encoder,
+        similarity=config.similarity,
+        history_length=pairs.config.history_length,
+    )
+
+
+INIT = {"user": 0.1, "item": 0.1}
+
+
+def _start_tables(towers: TwoTower, pairs: PairSet, seed: int) -> None:
+    """Draw the tables anew; users and items of no pair start, and stay, at zero."""
+    trained = {"user": pairs.histories.lengths > 0, "item": np.isfinite(pairs.log_q)}
+    for name, table in towers.tables.items():
+        generator = torch.Generator().manual_seed(seed * 2 + (name == "item"))
+        drawn = torch.randn(table.shape, generator=generator) * INIT[name]
+        if len(table):
+            known = torch.zeros(len(table), dtype=torch.bool)
+            known[: len(trained[name])] = torch.from_numpy(trained[name])
+            drawn *= known.unsqueeze(1)
+        table.copy_(drawn)
+
+
+def _to(array: npt.NDArray[np.generic], device: torch.device) -> torch.Tensor:
+    tensor = torch.from_numpy(array)
+    return (tensor.long() if tensor.dtype == torch.int32 else tensor).to(device, non_blocking=True)
+
+
+def _size(loss: torch.Tensor, rows: dict[str, torch.Tensor]) -> float:
+    """Return a number that is finite if the loss and every gradient are."""
+    total = loss.detach().clone()
+    for leaf in rows.values():
+        if leaf.grad is not None:
+            total += leaf.grad.sum()
+    return float(total)

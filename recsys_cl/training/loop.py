@@ -1,0 +1,182 @@
+"""Training: batch after batch, epoch after epoch, until validation gets no better."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recsys_cl.config import TrainConfig
+from recsys_cl.errors import InputError, TrainingError
+from recsys_cl.files import digest_of
+from recsys_cl.pairs.batches import Batches
+from recsys_cl.pairs.pair_set import PairSet
+from recsys_cl.progress import SILENT, Advance, Reporter
+from recsys_cl.towers.two_tower import TwoTower
+from recsys_cl.training.checkpoint import Checkpoints
+from recsys_cl.training.device import device_of
+from recsys_cl.training.learner import Learner
+from recsys_cl.training.schedule import learning_rate
+from recsys_cl.training.standing import Standing
+
+Validate = Callable[[TwoTower], float]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gives.
+
+    Attributes:
+        towers: with the weights after the best epoch.
+        best_epoch: from 1; the last one where there was no validation.
+        best_validation: what validation gave then; None where there was none.
+        curve: for each epoch: ``epoch``, ``loss`` (mean, nats), ``validation``, ``pairs_per_second``,
+            ``learning_rate`` (at its last step).
+        stopped_early: whether validation ceased to improve before the last epoch.
+        resumed: whether training went on from a checkpoint.
+    """
+
+    towers: TwoTower
+    best_epoch: int
+    best_validation: float | None
+    curve: list[dict[str, Any]]
+    stopped_early: bool
+    resumed: bool
+
+
+def train(  # noqa: PLR0913 - one argument for each thing the caller decides
+    pairs: PairSet,
+    n_users: int,
+    config: TrainConfig,
+    *,
+    seed: int,
+    device: str,
+    epochs: int | None = None,
+    validate: Validate | None = None,
+    checkpoints: Path | None = None,
+    reporter: Reporter = SILENT,
+) -> Trained:
+    """Train two towers on pairs.
+
+    Args:
+        pairs: what to learn from.
+        n_users: size of the user vocabulary.
+        config: towers, objective and optimisation.
+        seed: of the first weights, the order of pairs and every draw; one seed, one machine, one result.
+        device: "auto", "cpu" or "cuda".
+        epochs: stop after this many, the learning rate still falling as for ``config.epochs``: with the best epoch of
+            an earlier training, a refit on more data repeats what was found best.
+        validate: a figure for the towers after each epoch, higher being better; None trains all epochs.
+        checkpoints: folder for checkpoints; a training that was killed goes on from there to the very result it
+            would have had. What lies there from other data or settings is replaced.
+        reporter: told of progress.
+
+    Raises:
+        InputError: nothing can be learned: every user has every item, or ``n_users`` is not the pairs'.
+        ConfigError: CUDA is not there, or an encoder or objective is unknown.
+        TrainingError: the loss or a gradient ceased to be finite.
+        IntegrityError: a checkpoint is damaged.
+    """
+    _check(pairs, n_users)
+    where = device_of(device)
+    last_epoch = min(epochs or config.epochs, config.epochs)
+    belongs = [pairs.digest, n_users, config.model_dump(), seed, where.type, last_epoch, validate is None]
+    kept = Checkpoints(checkpoints, digest_of(belongs))
+    learner = Learner(pairs, n_users, config, seed, where)
+    batches = Batches(pairs, config.batch_size, config.uniform_negatives, config.id_dropout, seed)
+    standing = _start(kept, learner, reporter)
+    resumed = standing is not None
+    standing = standing or Standing()
+    while standing.epoch <= last_epoch and not standing.stopped_early:
+        standing = _epoch(learner, batches, kept, standing, reporter)
+        standing = _close_epoch(learner, batches, standing, validate)
+        if standing.best_epoch == standing.epoch - 1:
+            kept.save_best(learner, standing.best_epoch)
+        kept.save(learner, standing)
+        _tell(reporter, standing)
+    kept.restore_best(learner, standing.best_epoch)
+    best = standing.best_validation
+    return Trained(learner.towers, standing.best_epoch, best, list(standing.curve), standing.stopped_early, resumed)
+
+
+def _start(kept: Checkpoints, learner: Learner, reporter: Reporter) -> Standing | None:
+    """Go on from the last checkpoint if it is of this training; None if there is none."""
+    if kept.last is None:
+        return None
+    if not kept.is_ours():
+        reporter.say(
+            f"The checkpoint in {kept.folder} is of other data or settings; training starts from the beginning."
+        )
+        return None
+    standing = kept.restore(learner)
+    reporter.say(f"Going on from {kept.last}: epoch {standing.epoch}, step {standing.step}.")
+    return standing
+
+
+def _epoch(learner: Learner, batches: Batches, kept: Checkpoints, standing: Standing, reporter: Reporter) -> Standing:
+    config, saved = learner.config, time.monotonic()
+    with reporter.bar(f"epoch {standing.epoch}", batches.steps) as advance:
+        advance(standing.step, "")
+        started = time.monotonic()
+        for batch in batches.epoch(standing.epoch, standing.step):
+            rate = learning_rate(_steps_before(standing, batches), batches.steps * config.epochs, config)
+            loss = learner.step(batch, rate)
+            if not math.isfinite(loss):
+                raise _not_finite(loss, standing, len(batch), kept)
+            now = time.monotonic()
+            standing, started = standing.after_step(loss, now - started), now
+            _show(advance, standing, len(batch))
+            if now - saved > config.checkpoint_seconds:
+                kept.save(learner, standing)
+                saved = time.monotonic()
+    return standing
+
+
+def _close_epoch(learner: Learner, batches: Batches, standing: Standing, validate: Validate | None) -> Standing:
+    validation = None if validate is None else float(validate(learner.towers))
+    config = learner.config
+    rate = learning_rate(_steps_before(standing, batches) - 1, batches.steps * config.epochs, config)
+    return standing.after_epoch(validation, len(batches.pairs), rate, config.patience)
+
+
+def _steps_before(standing: Standing, batches: Batches) -> int:
+    return (standing.epoch - 1) * batches.steps + standing.step
+
+
+def _show(advance: Advance, standing: Standing, batch_size: int) -> None:
+    rate = standing.step * batch_size / standing.seconds if standing.seconds else 0.0
+    advance(1, f"loss {standing.loss / standing.step:.3f}, {rate:,.0f} pairs/s")
+
+
+def _tell(reporter: Reporter, standing: Standing) -> None:
+    record = standing.curve[-1]
+    validation = "" if record["validation"] is None else f", validation {record['validation']:.4f}"
+    reporter.say(
+        f"epoch {record['epoch']}: loss {record['loss']:.4f}{validation}, {record['pairs_per_second']:,.0f} pairs/s"
+    )
+
+
+def _not_finite(loss: float, standing: Standing, batch_size: int, kept: Checkpoints) -> TrainingError:
+    good = f"The last good checkpoint is {kept.last}." if kept.last else "No checkpoint was kept."
+    return TrainingError(
+        f"The loss or its gradient became {loss} in epoch {standing.epoch}, step {standing.step}, a batch of "
+        f"{batch_size} pairs; the weights were not changed by it. {good} A lower --learning-rate or a higher "
+        "--temperature usually helps."
+    )
+
+
+def _check(pairs: PairSet, n_users: int) -> None:
+    """Refuse data from which nothing can be learned."""
+    if len(pairs.histories) != n_users:
+        raise InputError(f"The pairs are of {len(pairs.histories)} users, but {n_users} were announced.")
+    users, items = int(np.count_nonzero(pairs.histories.lengths)), int(np.isfinite(pairs.log_q).sum())
+    if len(pairs) >= users * items and pairs.histories.matrix().nnz == users * items:
+        raise InputError(
+            f"There is nothing to contrast: each of the {users} user(s) has each of the {items} item(s). "
+            "A model needs users who differ in what they took; use more data or a longer time range."
+        )

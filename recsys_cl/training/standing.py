@@ -1,0 +1,56 @@
+"""How far a training has come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from recsys_cl.config import Settings
+
+
+class Standing(Settings):
+    """How far a training has come: all that is not a tensor. A new one is made whenever something changes.
+
+    Randomness needs no place here: every draw follows from seed, epoch and step.
+    """
+
+    epoch: int = Field(1, description="the epoch under way, from 1")
+    step: int = Field(0, description="steps taken in it")
+    loss: float = Field(0.0, description="sum of their losses")
+    seconds: float = Field(0.0, description="spent on them")
+    curve: tuple[dict[str, Any], ...] = Field((), description="what each finished epoch gave")
+    best_epoch: int = Field(0, description="the finished epoch with the best validation, the earliest of equals")
+    best_validation: float | None = Field(None, description="what it gave")
+    stopped_early: bool = Field(False, description="whether patience ran out")
+
+    def after_step(self, loss: float, seconds: float) -> Standing:
+        """Return the standing after one more step."""
+        changes = {"step": self.step + 1, "loss": self.loss + loss, "seconds": self.seconds + seconds}
+        return self.model_copy(update=changes)
+
+    def after_epoch(self, validation: float | None, n_pairs: int, learning_rate: float, patience: int) -> Standing:
+        """Return the standing after the epoch under way, at the start of the next.
+
+        Args:
+            validation: what it gave, higher being better; None where there is no validation.
+            n_pairs: pairs in an epoch.
+            learning_rate: at its last step.
+            patience: epochs without improvement after which training stops.
+        """
+        record = {
+            "epoch": self.epoch,
+            "loss": self.loss / self.step,
+            "validation": validation,
+            "pairs_per_second": n_pairs / self.seconds if self.seconds else 0.0,
+            "learning_rate": learning_rate,
+        }
+        better = validation is None or self.best_validation is None or validation > self.best_validation
+        best_epoch = self.epoch if better else self.best_epoch
+        return Standing(
+            epoch=self.epoch + 1,
+            curve=(*self.curve, record),
+            best_epoch=best_epoch,
+            best_validation=validation if better else self.best_validation,
+            stopped_early=self.epoch - best_epoch >= patience,
+        )
