@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -46,7 +46,7 @@ class IngestConfig(Settings):
     time_col: str | None = Field(None, description="column that tells when")
     title_col: str | None = Field(None, description="column with the item's title, for people to read")
     category_col: str | None = Field(None, description="column with the item's category or categories")
-    time_unit: Literal["s", "ms", "us", "iso", "datetime"] | None = Field(None, description="unit of the times")
+    time_unit: Literal["s", "ms", "us", "ns", "iso", "datetime"] | None = Field(None, description="unit of the times")
     ordered: bool | None = Field(None, description="whether row order is the order in time where there are no times")
     min_value: float | None = Field(None, description="keep only interactions of at least this value")
     since: datetime | None = Field(None, description="keep only interactions at or after this instant (UTC)")
@@ -111,12 +111,14 @@ class TrainConfig(Settings):
 class EvaluateConfig(Settings):
     """What is measured, and against whom."""
 
-    ks: tuple[int, ...] = Field((5, 10, 20, 50, 100), min_length=1, description="list lengths to measure at")
+    ks: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (5, 10, 20, 50, 100), min_length=1, description="list lengths to measure at"
+    )
     baselines: tuple[str, ...] = Field(
         ("popularity", "recent_popularity", "item_knn", "ease"), description="baselines, by name"
     )
     capped_recall: bool = Field(False, description="also report hits over min(k, relevant)")
-    ease_max_items: int = Field(12_000, ge=1, description="largest catalogue for which EASE is solved (O(items cubed))")
+    ease_max_items: int = Field(15_000, ge=1, description="largest catalogue for which EASE is solved (O(items cubed))")
     bootstrap_samples: int = Field(1000, ge=100, description="resamples of users for confidence intervals")
     confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the confidence intervals")
 

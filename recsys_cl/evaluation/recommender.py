@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from recsys_cl.errors import RecsysError
 from recsys_cl.pairs.histories import Queries
 from recsys_cl.retrieval.matches import Matches
+
+
+class NotApplicable(RecsysError):  # noqa: N818 - not an error of anyone's; a reason to leave a baseline out
+    """A baseline cannot be fitted to this log or on this machine; reports show it as skipped, with the reason."""
 
 
 class Recommender(Protocol):

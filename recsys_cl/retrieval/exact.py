@@ -1,0 +1,213 @@
+"""Exact search: matrix product, mask what was seen, keep the best k. The yardstick of every approximate index.
+
+The same few lines rank vectors, baselines and validation users, so a tie is settled alike everywhere: the lower
+item number first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from recsys_cl.errors import RecsysError
+from recsys_cl.pairs.histories import Histories
+from recsys_cl.retrieval.matches import Matches
+
+_BLOCK_SCORES = 1 << 24  # scores held at a time: 64 MiB of float32
+
+ScoreBlock = Callable[[int, int], Tensor]
+"""Gives the scores (stop - start, n_items) float32 of queries ``start`` to ``stop``; they may be overwritten."""
+
+
+def top_k(scores: Tensor, k: int, *, above: float = -np.inf) -> Matches:
+    """Return the ``k`` highest of each row of ``scores`` (rows, n_items) float32, on any device.
+
+    Only scores ``above`` the given one count, so -inf always means "not this one". Rows with fewer than ``k`` are
+    padded with -1. Among equal scores the lower item number comes first, also where a tie straddles the k-th place.
+
+    Raises:
+        RecsysError: a row's best score is NaN or +inf.
+    """
+    rows, n_items = scores.shape
+    width = min(k, n_items)
+    if rows == 0 or width == 0:
+        return _empty(rows, k)
+    # One more than asked for: when the extra score equals the k-th, the tie runs over the edge.
+    values, items = torch.topk(scores, min(width + 1, n_items), dim=1)
+    _refuse_unordered(values[:, 0])
+    tied = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > above)
+    inner, edge = tied[:, : width - 1].any(dim=1), tied[:, width - 1 :].any(dim=1)
+    values, items = values[:, :width].contiguous(), items[:, :width].contiguous()
+    for found in torch.split(torch.nonzero(inner & ~edge).flatten(), max(1, _BLOCK_SCORES // width)):
+        values[found], items[found] = _ordered(values[found], items[found])
+    for found in torch.split(torch.nonzero(edge).flatten(), max(1, _BLOCK_SCORES // (4 * n_items))):
+        values[found], items[found] = _ordered(*_lowest_of_the_tied(scores[found], values[found, -1:], width))
+    return _padded(values, items, k, above)
+
+
+def rank_blocks(
+    score_block: ScoreBlock,
+    n_rows: int,
+    n_items: int,
+    k: int,
+    *,
+    seen: Histories | None = None,
+    above: float = -np.inf,
+    block_rows: int | None = None,
+) -> Matches:
+    """Rank ``n_items`` for ``n_rows`` queries, a block of rows at a time so that memory stays bounded.
+
+    Args:
+        score_block: gives the scores of a range of queries.
+        n_rows: number of queries.
+        n_items: size of the catalogue.
+        k: items wanted a query.
+        seen: n_rows rows of items never to return; None excludes nothing.
+        above: items that do not score more than this are not returned.
+        block_rows: queries scored at a time; by default as many as fill 64 MiB.
+
+    Returns:
+        Matches (n_rows, k).
+    """
+    parts = []
+    for start, stop in _blocks(n_rows, block_rows or max(1, _BLOCK_SCORES // max(n_items, 1))):
+        scores = score_block(start, stop)
+        if seen is not None:
+            mask_seen(scores, seen, start, stop)
+        parts.append(top_k(scores, k, above=above))
+    if not parts:
+        return _empty(0, k)
+    return Matches(np.concatenate([p.item_nums for p in parts]), np.concatenate([p.scores for p in parts]))
+
+
+def rank_exact(
+    query_vectors: Tensor | npt.NDArray[np.float32],
+    item_vectors: Tensor | npt.NDArray[np.float32],
+    seen: Histories | None,
+    k: int,
+    *,
+    allowed: npt.NDArray[np.bool_] | None = None,
+    block_rows: int | None = None,
+) -> Matches:
+    """Rank all items by inner product with each query.
+
+    Args:
+        query_vectors: (q, d) float32.
+        item_vectors: (n_items, d) float32, on the same device.
+        seen: q rows of items never to return; None excludes nothing.
+        k: items wanted a query.
+        allowed: (n_items,) bool, the only items that may be returned; None allows all.
+        block_rows: queries scored at a time; by default as many as fill 64 MiB.
+
+    Returns:
+        Matches (q, k) with the inner products as scores.
+    """
+    queries, items = torch.as_tensor(query_vectors), torch.as_tensor(item_vectors)
+    banned = None if allowed is None else torch.as_tensor(~allowed, device=queries.device)
+
+    def score_block(start: int, stop: int) -> Tensor:
+        scores = queries[start:stop] @ items.T  # (block, n_items)
+        return scores if banned is None else scores.masked_fill_(banned, -torch.inf)
+
+    with torch.inference_mode():
+        return rank_blocks(score_block, len(queries), len(items), k, seen=seen, block_rows=block_rows)
+
+
+def rank_same(scores: npt.NDArray[np.floating], n_rows: int, k: int, *, seen: Histories | None = None) -> Matches:
+    """Rank items that score alike for every query, such as popularity, without a matrix of scores.
+
+    Args:
+        scores: (n_items,) float; -inf for items never to return.
+        n_rows: number of queries.
+        k: items wanted a query.
+        seen: n_rows rows of items never to return; None excludes nothing.
+
+    Returns:
+        Matches (n_rows, k).
+    """
+    order = np.lexsort((np.arange(len(scores)), -scores))
+    order = order[: np.count_nonzero(scores > -np.inf)]
+    if seen is None:
+        one = _first_unseen(order, scores, np.zeros((1, min(k, len(order))), dtype=bool), k)
+        return Matches(np.repeat(one.item_nums, n_rows, axis=0), np.repeat(one.scores, n_rows, axis=0))
+    place = np.full(len(scores), len(scores))
+    place[order] = np.arange(len(order))
+    longest = int(seen.lengths.max(initial=0))
+    reach = min(len(order), k + longest)  # nobody needs to look further down the list
+    parts = [_empty(0, k)]
+    for start, stop in _blocks(n_rows, max(1, _BLOCK_SCORES // max(reach, 1))):
+        taken = np.zeros((stop - start, reach + 1), dtype=bool)
+        rows, items = seen_cells(seen, start, stop)
+        taken[rows, np.minimum(place[items], reach)] = True
+        parts.append(_first_unseen(order, scores, taken[:, :reach], k))
+    return Matches(np.concatenate([p.item_nums for p in parts]), np.concatenate([p.scores for p in parts]))
+
+
+def mask_seen(scores: Tensor, seen: Histories, start: int, stop: int) -> None:
+    """Set to -inf, in place, in ``scores`` (stop - start, n_items) what rows ``start`` to ``stop`` of ``seen`` hold."""
+    rows, items = seen_cells(seen, start, stop)
+    cells = torch.from_numpy(rows * scores.shape[1] + items).to(scores.device)
+    scores.view(-1).index_fill_(0, cells, -torch.inf)
+
+
+def seen_cells(seen: Histories, start: int, stop: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """Return row (from 0 at ``start``) and item number of everything in rows ``start`` to ``stop``."""
+    rows = np.repeat(np.arange(stop - start), seen.lengths[start:stop])
+    return rows, seen.item_nums[seen.indptr[start] : seen.indptr[stop]]
+
+
+def _blocks(n_rows: int, size: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, n_rows, size):
+        yield start, min(start + size, n_rows)
+
+
+def _refuse_unordered(best: Tensor) -> None:
+    bad = torch.nonzero(torch.isnan(best) | (best == torch.inf)).flatten()  # topk puts NaN before everything
+    if len(bad):
+        raise RecsysError(
+            f"Query {int(bad[0])} of {len(best)} in its block has the score {float(best[bad[0]])}: "
+            "its vector or an item's is not finite. Train again with a lower learning rate."
+        )
+
+
+def _ordered(values: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    items, by_item = torch.sort(items, dim=1)
+    values, by_value = torch.sort(values.gather(1, by_item), dim=1, descending=True, stable=True)
+    return values, items.gather(1, by_value)
+
+
+def _lowest_of_the_tied(scores: Tensor, threshold: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    # Everything above the threshold (rows, 1), then of what equals it the lowest numbers until the row is full.
+    above, equal = scores > threshold, scores == threshold
+    room = width - above.sum(dim=1, keepdim=True)
+    keep = above | (equal & (equal.cumsum(dim=1, dtype=torch.int32) <= room))
+    items = torch.nonzero(keep)[:, 1].view(-1, width)
+    return scores.gather(1, items), items
+
+
+def _first_unseen(
+    order: npt.NDArray[np.int64], scores: npt.NDArray[np.floating], taken: npt.NDArray[np.bool_], k: int
+) -> Matches:
+    width = min(k, taken.shape[1])
+    places = np.argsort(taken, axis=1, kind="stable")[:, :width]  # the free places first, in order
+    free = ~np.take_along_axis(taken, places, axis=1)
+    found = _empty(len(taken), k)
+    found.item_nums[:, :width] = np.where(free, order[places], -1)
+    found.scores[:, :width] = np.where(free, scores[order[places]], -np.inf)
+    return found
+
+
+def _padded(values: Tensor, items: Tensor, k: int, above: float) -> Matches:
+    found = _empty(len(values), k)
+    width, none = values.shape[1], values <= above
+    found.scores[:, :width] = values.float().masked_fill(none, -torch.inf).cpu().numpy()
+    found.item_nums[:, :width] = items.masked_fill(none, -1).cpu().numpy()
+    return found
+
+
+def _empty(rows: int, k: int) -> Matches:
+    return Matches(np.full((rows, k), -1, dtype=np.int32), np.full((rows, k), -np.inf, dtype=np.float32))
