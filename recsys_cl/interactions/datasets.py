@@ -165,13 +165,15 @@ _BY_NUMBER = {"header": False, "user_col": "1", "item_col": "2", "value_col": "3
 _DATASETS = {
     "ml-100k": _Dataset(
         f"{_MOVIELENS}/ml-100k.zip",
-        (_Edition("u.data", items="u.item", settings={**_BY_NUMBER, "delimiter": "\t"}),),
+        (_Edition("u.data", items="u.item", settings={**_BY_NUMBER, "format": "csv", "delimiter": "\t"}),),
         archive="50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
     ),
     "ml-1m": _Dataset(
         f"{_MOVIELENS}/ml-1m.zip",
         (
-            _Edition("ratings.dat", items="movies.dat", settings={**_BY_NUMBER, "delimiter": "::", "min_value": 4.0}),
+            _Edition(
+                "ratings.dat", items="movies.dat", settings={**_BY_NUMBER, "format": "double_colon", "min_value": 4.0}
+            ),
             _Edition(
                 "ratings_ge4.csv",
                 items="movies.dat",

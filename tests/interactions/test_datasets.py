@@ -12,6 +12,7 @@ import pytest
 
 from recsys_cl.config import IngestConfig
 from recsys_cl.errors import ConfigError, InputError, IntegrityError, StorageError
+from recsys_cl.families import members
 from recsys_cl.interactions import datasets
 from recsys_cl.interactions.datasets import locate, names
 
@@ -174,7 +175,8 @@ def test_an_unknown_name_names_the_nearest(tmp_path, name):
 def test_every_setting_is_one_that_ingest_knows():
     for dataset in datasets._DATASETS.values():
         for edition in dataset.editions:
-            IngestConfig.of(edition.settings)
+            wanted = IngestConfig.of(edition.settings).format
+            assert wanted is None or wanted in members("recsys_cl.interactions.readers")
 
 
 @pytest.mark.shared_data
