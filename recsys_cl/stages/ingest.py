@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from recsys_cl import __version__
 from recsys_cl.config import IngestConfig
 from recsys_cl.errors import InputError
 from recsys_cl.interactions import datasets
@@ -55,7 +56,7 @@ def ingest(job: Job, source: Source) -> Snapshot:
 
 
 def _ingest_sample(job: Job, source: Source) -> Snapshot:
-    path = job.workspace.downloads / f"sample-{job.config.seed}.csv"
+    path = job.workspace.downloads / f"sample-{__version__}-{job.config.seed}.csv"
     if not path.exists():
         write_sample(path, seed=job.config.seed)
     return _ingest_files(job, (path,), source, job.config.ingest, "synthetic sample, made by recsys_cl")
