@@ -34,7 +34,7 @@ def precision_at_k(hits: Hits, relevant: Counts, k: int) -> Scores:  # noqa: ARG
 
 def hit_rate_at_k(hits: Hits, relevant: Counts, k: int) -> Scores:  # noqa: ARG001 - one signature for all
     """1 where any of the first ``k`` is a hit, else 0."""
-    return hits[:, :k].any(axis=1).astype(np.float64)
+    return np.asarray(hits[:, :k].any(axis=1), dtype=np.float64)
 
 
 def mrr_at_k(hits: Hits, relevant: Counts, k: int) -> Scores:  # noqa: ARG001 - one signature for all
