@@ -169,7 +169,8 @@ def _weights(histories: Histories, places: npt.NDArray[np.int64], config: PairsC
 
 def _write_manifest(folder: Path, n_pairs: int, n_items: int, config: PairsConfig) -> None:
     files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
-    content = {"format": _FORMAT, "pairs": n_pairs, "n_items": n_items, "config": config.model_dump(), "files": files}
+    content = {"format": _FORMAT, "pairs": n_pairs, "n_items": int(n_items), "config": config.model_dump()}
+    content["files"] = files
     write_json(folder / "manifest.json", {**content, "digest": digest_of(content)})
 
 

@@ -85,23 +85,29 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
     _check(pairs, n_users)
     where = device_of(device)
     last_epoch = min(epochs or config.epochs, config.epochs)
-    belongs = [pairs.digest, n_users, config.model_dump(), seed, where.type, last_epoch, validate is None]
+    belongs = [
+        pairs.digest,
+        n_users,
+        config.model_dump(exclude={"checkpoint_seconds"}),
+        seed,
+        where.type,
+        last_epoch,
+        validate is None,
+    ]
     kept = Checkpoints(checkpoints, digest_of(belongs))
     learner = Learner(pairs, n_users, config, seed, where)
     batches = Batches(pairs, config.batch_size, config.uniform_negatives, config.id_dropout, seed)
-    standing = _start(kept, learner, reporter)
-    resumed = standing is not None
-    standing = standing or Standing()
-    while standing.epoch <= last_epoch and not standing.stopped_early:
-        standing = _epoch(learner, batches, kept, standing, reporter)
-        standing = _close_epoch(learner, batches, standing, validate)
-        if standing.best_epoch == standing.epoch - 1:
-            kept.save_best(learner, standing.best_epoch)
-        kept.save(learner, standing)
-        _tell(reporter, standing)
+    before = _start(kept, learner, reporter)
+    standing = _epochs(learner, batches, kept, before or Standing(), last_epoch, validate, reporter)
     kept.restore_best(learner, standing.best_epoch)
-    best = standing.best_validation
-    return Trained(learner.towers, standing.best_epoch, best, list(standing.curve), standing.stopped_early, resumed)
+    return Trained(
+        learner.towers,
+        standing.best_epoch,
+        standing.best_validation,
+        list(standing.curve),
+        standing.stopped_early,
+        resumed=before is not None,
+    )
 
 
 def _start(kept: Checkpoints, learner: Learner, reporter: Reporter) -> Standing | None:
@@ -115,6 +121,25 @@ def _start(kept: Checkpoints, learner: Learner, reporter: Reporter) -> Standing 
         return None
     standing = kept.restore(learner)
     reporter.say(f"Going on from {kept.last}: epoch {standing.epoch}, step {standing.step}.")
+    return standing
+
+
+def _epochs(
+    learner: Learner,
+    batches: Batches,
+    kept: Checkpoints,
+    standing: Standing,
+    last_epoch: int,
+    validate: Validate | None,
+    reporter: Reporter,
+) -> Standing:
+    while standing.epoch <= last_epoch and not standing.stopped_early:
+        standing = _epoch(learner, batches, kept, standing, reporter)
+        standing = _close_epoch(learner, batches, standing, validate)
+        if standing.best_epoch == standing.epoch - 1:
+            kept.save_best(learner, standing.best_epoch)
+        kept.save(learner, standing)
+        _tell(reporter, standing)
     return standing
 
 

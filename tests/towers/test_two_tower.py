@@ -1,0 +1,141 @@
+"""Towers: what encoders make of histories and ids, and that vectors survive being saved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from recsys_cl.errors import ConfigError, InputError, IntegrityError
+from recsys_cl.families import member, members
+from recsys_cl.pairs.histories import Histories, Queries
+from recsys_cl.towers.inputs import CandidateInputs, QueryInputs
+from recsys_cl.towers.two_tower import TowerSpec, TwoTower
+
+
+def spec(**changes):
+    values = {
+        "n_users": 3,
+        "n_items": 5,
+        "embedding_dim": 4,
+        "query_encoder": "history_and_id",
+        "candidate_encoder": "item_id",
+        "similarity": "dot",
+        "history_length": 3,
+    }
+    return TowerSpec.of({**values, **changes})
+
+
+def towers(**changes):
+    made = TwoTower(spec(**changes))
+    generator = torch.Generator().manual_seed(0)
+    for table in made.tables.values():
+        table.normal_(generator=generator)
+    return made
+
+
+def queries(users, rows, n_items=5):
+    flat = np.array([item for row in rows for item in row], dtype=np.int32)
+    indptr = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+    histories = Histories(indptr, flat, None, np.ones(len(flat), np.float32), n_items)
+    return Queries(np.array(users, dtype=np.int32), histories)
+
+
+ASKED = queries([0, 2, -1, -1, 1], [[0, 1], [4, 4, 3, 2], [1], [], []])
+
+
+def test_a_user_is_their_row_and_the_mean_of_their_recent_history():
+    made = towers()
+    user, item = (made.tables[name].numpy() for name in ("user", "item"))
+    expected = [
+        user[0] + (item[0] + item[1]) / 2,
+        user[2] + (item[4] + item[3] + item[2]) / 3,  # only the three most recent count
+        item[1],
+        np.zeros(4),
+        user[1],
+    ]
+    np.testing.assert_allclose(made.query_vectors(ASKED), expected, atol=1e-6)
+
+
+def test_history_alone_has_no_user_table():
+    made = towers(query_encoder="history")
+    assert made.tables["user"].shape == (0, 4)
+    item = made.tables["item"].numpy()
+    vectors = made.query_vectors(ASKED)
+    np.testing.assert_allclose(vectors[0], (item[0] + item[1]) / 2, atol=1e-6)
+    assert (vectors[3:] == 0).all()
+
+
+def test_cosine_vectors_have_length_one_and_nobody_stays_zero():
+    made = towers(similarity="cosine")
+    lengths = np.linalg.norm(made.query_vectors(ASKED), axis=1)
+    np.testing.assert_allclose(lengths, [1, 1, 1, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(made.item_vectors(), axis=1), 1, atol=1e-6)
+    assert made.item_vectors().dtype == np.float32
+
+
+@pytest.mark.parametrize("encoder", members("recsys_cl.towers.query_encoders"))
+def test_a_batch_gives_what_its_queries_give_one_by_one(encoder):
+    made = towers(query_encoder=encoder, similarity="cosine")
+    together = made.query_vectors(ASKED)
+    np.testing.assert_allclose(made.query_vectors(ASKED, block=2), together, atol=1e-6)
+    for row in range(len(ASKED)):
+        np.testing.assert_allclose(made.query_vectors(ASKED.slice(row, row + 1)), together[row : row + 1], atol=1e-6)
+    np.testing.assert_array_equal(made.item_vectors(block=2), made.item_vectors())
+    assert made.query_vectors(queries([], [])).shape == (0, 4)
+
+
+@pytest.mark.parametrize("encoder", members("recsys_cl.towers.query_encoders"))
+def test_saved_and_loaded_they_are_equal(encoder, tmp_path):
+    made = towers(query_encoder=encoder, similarity="cosine")
+    with torch.no_grad():
+        for weight in made.query.parameters():
+            weight.uniform_(0.5, 1.5)
+    made.save(tmp_path)
+    loaded = TwoTower.load(tmp_path)
+    assert loaded.spec == made.spec
+    np.testing.assert_array_equal(loaded.query_vectors(ASKED), made.query_vectors(ASKED))
+    np.testing.assert_array_equal(loaded.item_vectors(), made.item_vectors())
+
+
+def test_damaged_files_are_refused_by_name(tmp_path):
+    towers().save(tmp_path)
+    weights = tmp_path / "towers.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-3])
+    with pytest.raises(IntegrityError, match=r"towers\.safetensors"):
+        TwoTower.load(tmp_path)
+    towers(n_items=9).save(tmp_path)
+    description = tmp_path / "towers.json"
+    description.write_text(description.read_text().replace('"n_items": 9', '"n_items": 8'))
+    with pytest.raises(IntegrityError, match=r"towers\.json"):
+        TwoTower.load(tmp_path)
+    weights.unlink()
+    with pytest.raises(IntegrityError, match=r"towers\.safetensors"):
+        TwoTower.load(tmp_path)
+    description.unlink()
+    with pytest.raises(IntegrityError, match=r"towers\.json"):
+        TwoTower.load(tmp_path)
+
+
+def test_queries_of_another_vocabulary_are_refused():
+    with pytest.raises(InputError, match="7 items"):
+        towers().query_vectors(queries([0], [[1]], n_items=7))
+    with pytest.raises(InputError, match="User number 3"):
+        towers().query_vectors(queries([3], [[1]]))
+
+
+def test_an_unknown_encoder_is_refused_with_the_nearest_name():
+    with pytest.raises(ConfigError, match="history_and_id"):
+        TwoTower(spec(query_encoder="history_and_idd"))
+    with pytest.raises(ConfigError, match="item_id"):
+        TwoTower(spec(candidate_encoder="item_ids"))
+
+
+@pytest.mark.parametrize("encoder", members("recsys_cl.towers.query_encoders"))
+def test_features_are_refused_by_encoders_that_take_none(encoder):
+    table, none = torch.zeros(2, 4), torch.zeros(0, dtype=torch.int64)
+    inputs = QueryInputs(table, none, table, none, torch.zeros(1, dtype=torch.int64), features=torch.zeros(0, 7))
+    with pytest.raises(ConfigError, match=encoder):
+        member("recsys_cl.towers.query_encoders", encoder).Encoder(4)(inputs)
+    with pytest.raises(ConfigError, match="item_id"):
+        member("recsys_cl.towers.candidate_encoders", "item_id").Encoder(4)(CandidateInputs(table, none, table))
