@@ -1,0 +1,123 @@
+"""Search that leaves out what it must and still gives as many items as there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys_cl.pairs.histories import Histories
+from recsys_cl.retrieval.exact import rank_exact, seen_cells
+from recsys_cl.retrieval.faiss_index import FaissIndex, Vectors
+from recsys_cl.retrieval.matches import Matches
+
+_WIDEST = 2048  # results asked of an approximate index for one query; who needs more is served exactly
+_FEW_ITEMS = 50_000  # an allowed part of the catalogue no larger than this is searched exactly
+_CELLS = 1 << 26  # bytes of the table in which seen items are marked
+
+
+@dataclass(frozen=True)
+class Search:
+    """An index together with the vectors it was built from.
+
+    Exact search multiplies the vectors themselves, with the same routine by which rankings are evaluated, so what
+    is served is what was measured, ties included. An approximate index is asked for as many more items as a user
+    has seen; a user for whom it comes back with too few is served exactly.
+
+    Attributes:
+        index: the FAISS index.
+        vectors: (n_items, d) float32, in the order of item numbers.
+    """
+
+    index: FaissIndex
+    vectors: Vectors
+
+    def __call__(
+        self,
+        queries: Vectors,
+        k: int,
+        *,
+        seen: Histories | None = None,
+        allowed: npt.NDArray[np.bool_] | None = None,
+    ) -> Matches:
+        """Return the ``k`` best items of each query.
+
+        Args:
+            queries: (q, d) float32.
+            k: items wanted a query.
+            seen: q rows of items never to return; None excludes nothing.
+            allowed: (n_items,) bool, the only items that may be returned; None allows all.
+
+        Returns:
+            Matches (q, k), padded only where nothing is left to return.
+        """
+        if allowed is not None and (self.index.kind == "exact" or allowed.sum() <= _FEW_ITEMS):
+            return _exact_among(np.flatnonzero(allowed), queries, self.vectors, seen, k)
+        if self.index.kind == "exact":
+            return rank_exact(queries, self.vectors, seen, k)
+        return self._approximate(queries, k, seen, allowed)
+
+    def _approximate(
+        self, queries: Vectors, k: int, seen: Histories | None, allowed: npt.NDArray[np.bool_] | None
+    ) -> Matches:
+        found = Matches(
+            np.full((len(queries), k), -1, dtype=np.int32), np.full((len(queries), k), -np.inf, dtype=np.float32)
+        )
+        lengths = np.zeros(len(queries), dtype=np.int64) if seen is None else seen.lengths
+        for rows, width in _by_width(k + lengths, min(_WIDEST, len(self.index))):
+            nums, scores = self.index.nearest(queries[rows], width, allowed)
+            banned = nums < 0 if seen is None else _seen_among(nums, seen.take(rows))
+            places = np.argsort(banned, axis=1, kind="stable")[:, :k]
+            kept = ~np.take_along_axis(banned, places, axis=1)
+            found.item_nums[rows, : places.shape[1]] = np.where(kept, np.take_along_axis(nums, places, axis=1), -1)
+            found.scores[rows, : places.shape[1]] = np.where(kept, np.take_along_axis(scores, places, axis=1), -np.inf)
+        short = np.flatnonzero(found.item_nums[:, -1] < 0)
+        if len(short):
+            seen_of_short = None if seen is None else seen.take(short)
+            exact = rank_exact(queries[short], self.vectors, seen_of_short, k, allowed=allowed)
+            found.item_nums[short], found.scores[short] = exact.item_nums, exact.scores
+        return found
+
+
+def _exact_among(
+    items: npt.NDArray[np.int64], queries: Vectors, vectors: Vectors, seen: Histories | None, k: int
+) -> Matches:
+    """Rank a part of the catalogue: ``items`` are its item numbers, rising."""
+    found = rank_exact(queries, vectors[items], None if seen is None else _within(seen, items), k)
+    if len(items) == 0:
+        return found
+    nums = np.where(found.item_nums >= 0, items[found.item_nums], -1).astype(np.int32)
+    return Matches(nums, found.scores)
+
+
+def _within(seen: Histories, items: npt.NDArray[np.int64]) -> Histories:
+    place = np.full(seen.n_items, -1, dtype=np.int32)
+    place[items] = np.arange(len(items), dtype=np.int32)
+    moved = place[seen.item_nums]
+    kept = moved >= 0
+    indptr = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])[seen.indptr]
+    return Histories(indptr, moved[kept], None, seen.values[kept], len(items))
+
+
+def _by_width(needed: npt.NDArray[np.int64], widest: int) -> Iterator[tuple[npt.NDArray[np.int64], int]]:
+    """Gather rows that need about as many results; rows that need more than ``widest`` are left out."""
+    widths = np.minimum(1 << np.ceil(np.log2(np.maximum(needed, 1))).astype(np.int64), widest)
+    widths = np.where(needed > widest, 0, widths)
+    for width in np.unique(widths[widths > 0]):
+        yield np.flatnonzero(widths == width), int(width)
+
+
+def _seen_among(nums: npt.NDArray[np.int64], seen: Histories) -> npt.NDArray[np.bool_]:
+    """Tell which of ``nums`` (q, w) are padding or in the row of ``seen`` of the same number, (q, w) bool."""
+    banned = nums < 0
+    block = max(1, min(len(nums), _CELLS // seen.n_items))
+    cells = np.zeros((block, seen.n_items), dtype=np.bool_)
+    for start in range(0, len(nums), block):
+        stop = min(start + block, len(nums))
+        rows, items = seen_cells(seen, start, stop)
+        cells[rows, items] = True
+        banned[start:stop] |= cells[np.arange(stop - start)[:, None], nums[start:stop]]
+        cells[rows, items] = False  # cheaper than a fresh table
+    return banned
