@@ -243,7 +243,8 @@ class Retriever:
     def _unit(self) -> Vectors:
         vectors = self.bundle.search.vectors
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        units: Vectors = vectors / np.where(lengths > 0, lengths, np.float32(1))
+        units = np.zeros_like(vectors)
+        np.divide(vectors, lengths, out=units, where=lengths > 0)
         return units
 
     def _among(self, ids: Ids) -> Mask:
