@@ -1,0 +1,129 @@
+"""What a report says in words, the same on every page it is shown on."""
+
+from __future__ import annotations
+
+import re
+
+from recsys_cl.evaluation.facts import Difference, EvaluationReport, FittedOn, Marks
+
+_LABELS = {"als": "ALS", "ease": "EASE", "item_knn": "Item-kNN"}
+_METRICS = {"ndcg": "NDCG", "mrr": "MRR", "map": "MAP", "capped_recall": "Capped recall", "gini": "Gini index"}
+FITTED_ON: dict[FittedOn, str] = {
+    "train": "the training part",
+    "train_and_validation": "the training and validation parts",
+    "all": "all data, the test part included",
+}
+
+
+def label(name: str) -> str:
+    """Return a recommender's name as people write it: ``item_knn`` is Item-kNN."""
+    return _LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def metric_label(name: str) -> str:
+    """Return a metric's name as people write it: ``ndcg_at_20`` is NDCG@20."""
+    metric, _, k = name.partition("_at_")
+    return _METRICS.get(metric, metric.replace("_", " ").capitalize()) + (f"@{k}" if k else "")
+
+
+def number(value: float) -> str:
+    """Return a metric with four decimals, and a proper minus sign."""
+    return f"{value:.4f}".replace("-", "\N{MINUS SIGN}")
+
+
+def signed(value: float) -> str:
+    """Return a difference with its sign and four decimals."""
+    return f"{value:+.4f}".replace("-", "\N{MINUS SIGN}")
+
+
+def ks_of(report: EvaluationReport) -> list[int]:
+    """Return the list lengths that were measured, ascending."""
+    names = report.marks[0].metrics if report.marks else {}
+    return sorted(int(match[1]) for name in names if (match := re.fullmatch(r"recall_at_(\d+)", name)))
+
+
+def headline(report: EvaluationReport) -> int:
+    """Return the list length that stands for all: 20, or of those measured the nearest to it."""
+    return min(ks_of(report), key=lambda k: (abs(k - 20), k), default=20)
+
+
+def model_of(report: EvaluationReport) -> Marks | None:
+    """Return the model's marks; None in a report of baselines alone."""
+    return next((marks for marks in report.marks if marks.role == "model"), None)
+
+
+def verdict(difference: Difference, report: EvaluationReport) -> str:
+    """Tell in one sentence who is better, by how much and how surely."""
+    theirs = next(m.metrics.get(difference.metric, 0.0) for m in report.marks if m.name == difference.baseline)
+    share = f", {abs(difference.difference) / theirs:.0%}" if theirs else ""
+    low, high = sorted((abs(difference.low), abs(difference.high)))
+    margin = f"by {abs(difference.difference):.4f}{share} ({low:.4f} to {high:.4f})"
+    name, metric = label(difference.baseline), metric_label(difference.metric)
+    if difference.low > 0:
+        return f"The model beats {_inside(name)} in {metric} {margin}."
+    if difference.high < 0:
+        return f"{name} beats the model in {metric} {margin}."
+    return (
+        f"The model and {_inside(name)} cannot be told apart in {metric}: a difference of "
+        f"{signed(difference.difference)} ({signed(difference.low)} to {signed(difference.high)})."
+    )
+
+
+def verdicts(report: EvaluationReport) -> list[str]:
+    """Return a sentence for each baseline in the headline recall, those that beat the model first."""
+    metric = f"recall_at_{headline(report)}"
+    asked = sorted((d for d in report.differences if d.metric == metric), key=lambda d: d.difference)
+    return [verdict(difference, report) for difference in asked]
+
+
+def beaten_by(report: EvaluationReport) -> list[str]:
+    """Return the names of the baselines that surely beat the model in the headline recall."""
+    metric = f"recall_at_{headline(report)}"
+    return [d.baseline for d in report.differences if d.metric == metric and d.high < 0]
+
+
+def provenance(report: EvaluationReport) -> list[str]:
+    """Tell which data the marked and the registered model have seen, and whether the log is made up."""
+    told = []
+    if report.data.synthetic:
+        told.append("The log is synthetic: it was made by this package and says nothing about real people.")
+    told.append(f"The marks are of a model fitted on {FITTED_ON[report.evaluated_on]}.")
+    if report.registered_on is None:
+        return told
+    if report.registered_on == report.evaluated_on:
+        told.append("That very model is the one registered.")
+    else:
+        told.append(
+            f"The registered model was fitted once more on {FITTED_ON[report.registered_on]}, with the same settings; "
+            "the marks are an estimate of how it does."
+        )
+    return told
+
+
+def who_was_asked(report: EvaluationReport) -> list[str]:
+    """Tell in sentences which users the figures are of, and what limits them."""
+    facts = report.examined
+    told = [
+        f"Headline figures are means over {facts.headline:,} users known from training with at least one relevant "
+        f"item, each ranked against the whole catalogue of {facts.catalogue:,} items, seen items left out."
+    ]
+    cold = facts.cold_with_history + facts.cold_without_history
+    if cold:
+        told.append(
+            f"{cold:,} cold users are marked apart: {facts.cold_with_history:,} with a history, "
+            f"{facts.cold_without_history:,} without."
+        )
+    if facts.nothing_new:
+        told.append(f"{facts.nothing_new:,} test users did nothing new in the test and are not marked.")
+    if facts.repeats:
+        told.append(f"{facts.repeats:,} test interactions repeat something the user already had and do not count.")
+    if facts.unknown:
+        told.append(
+            f"{facts.unknown:,} of {facts.relevant:,} relevant items were never seen in training and count as misses, "
+            f"so that no ranking could recall more than {facts.recall_ceiling:.4f}."
+        )
+    return told
+
+
+def _inside(name: str) -> str:
+    return name if name[1:2].isupper() or "-" in name else name.lower()
