@@ -30,6 +30,7 @@ from recsys_cl.workspace import Workspace
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+_TRACKING_URI = "MLFLOW_TRACKING_URI"
 _HISTORY = "champions"  # tag: numbers of the versions that were champion, oldest first, the present one last
 _ADDRESS = re.compile(r"models:/+([^/@]+)(?:@([^/@]+)|/([0-9]+))")
 _QUIET = {
@@ -96,11 +97,15 @@ class Store:
             return known
         with self._opened() as (mlflow, client):
             experiment = _experiment(client, name, self._artifact_root(name))
-            with mlflow.start_run(experiment_id=experiment, run_name=f"{name}-{manifest.digest[:8]}"):
+            with mlflow.start_run(experiment_id=experiment, run_name=f"{name}-{manifest.digest[:8]}") as run:
                 model = _log(mlflow, bundle, manifest, record)
+            if not client.search_registered_models(f"name = {name!r}"):
+                client.create_registered_model(name)
             tags = {"bundle_digest": manifest.digest, "data_digest": manifest.data_digest}
-            version = mlflow.register_model(model, name, tags=tags)
-            return int(version.version)
+            made = client.create_model_version(
+                name, model.model_uri, run.info.run_id, tags=tags, model_id=model.model_id
+            )
+            return int(made.version)
 
     def version_of(self, name: str, bundle_digest: str) -> int | None:
         """Return the version that holds the bundle of this digest; None if there is none."""
@@ -252,14 +257,15 @@ class Store:
         require_reachable(self.tracking_uri)
         with _calm():
             mlflow = _mlflow()
-            before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+            before = os.environ.get(_TRACKING_URI)  # also set by whoever called mlflow.set_tracking_uri
             mlflow.set_tracking_uri(self.tracking_uri)
             try:
                 yield mlflow, mlflow.MlflowClient(self.tracking_uri, self.tracking_uri)
             except mlflow.exceptions.MlflowException as error:
                 raise RegistryError(f"The MLflow store {self.tracking_uri} refused: {error.message}") from error
             finally:
-                mlflow.set_tracking_uri(before)
+                mlflow.set_tracking_uri(None)
+                os.environ |= {} if before is None else {_TRACKING_URI: before}
 
 
 def download(address: str) -> Location:
@@ -268,7 +274,7 @@ def download(address: str) -> Location:
     That is the one ``MLFLOW_TRACKING_URI`` names, else the one of the workspace.
     """
     home = Workspace.at(Path(os.environ["RECSYS_CL_HOME"]) if "RECSYS_CL_HOME" in os.environ else None)
-    return Store(os.environ.get("MLFLOW_TRACKING_URI") or home.tracking_uri, home.artifacts).locate(address)
+    return Store(os.environ.get(_TRACKING_URI) or home.tracking_uri, home.artifacts).locate(address)
 
 
 def _mlflow() -> Any:  # noqa: ANN401 - MLflow's module
@@ -293,8 +299,8 @@ def _calm() -> Iterator[None]:
         yield
 
 
-def _log(mlflow: Any, bundle: Path, manifest: Manifest, record: Record) -> str:  # noqa: ANN401 - MLflow's module
-    """Write one run and its model; return the model's address."""
+def _log(mlflow: Any, bundle: Path, manifest: Manifest, record: Record) -> Any:  # noqa: ANN401 - MLflow's classes
+    """Fill the run that is open; return the model logged."""
     data = mlflow.data.meta_dataset.MetaDataset(
         mlflow.data.code_dataset_source.CodeDatasetSource({"source": record.data_source}),
         name=record.data_source or manifest.name,
@@ -314,7 +320,7 @@ def _log(mlflow: Any, bundle: Path, manifest: Manifest, record: Record) -> str: 
     mlflow.log_metrics(dict(record.metrics), model_id=logged.model_id, dataset=data)
     for path in record.reports:
         mlflow.log_artifact(str(path), "report")
-    return str(logged.model_uri)
+    return logged
 
 
 def _signature(mlflow: Any, bundle: Path) -> Any:  # noqa: ANN401 - MLflow's classes

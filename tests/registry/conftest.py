@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from toy_bundle import ORIGIN, random_bundle
 
-from recsys_cl.registry.store import Store
+from recsys_cl.registry.store import Record, Store
 from recsys_cl.retrieval.bundle import write_bundle
 
 
@@ -34,6 +34,25 @@ def store(laid_out: Path, tmp_path: Path) -> Store:
     home = tmp_path / "store"
     home.mkdir()
     shutil.copy(laid_out, home)
+    return store_in(home)
+
+
+@pytest.fixture(scope="session")
+def four_versions(laid_out: Path, bundle_of: Callable[[int], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a store with four versions of "toy", none of them champion."""
+    home = tmp_path_factory.mktemp("four")
+    shutil.copy(laid_out, home)
+    for seed in range(4):
+        store_in(home).register(bundle_of(seed), "toy", Record())
+    return home / "mlflow.db"
+
+
+@pytest.fixture
+def filled(four_versions: Path, tmp_path: Path) -> Store:
+    """A store with four versions of "toy"."""
+    home = tmp_path / "filled"
+    home.mkdir()
+    shutil.copy(four_versions, home)
     return store_in(home)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from recsys_cl.config import CandidatesConfig
@@ -50,3 +52,159 @@ def test_nothing_in_a_version_is_pickled(store, bundle_of):
 def test_registering_the_same_bundle_again_is_the_same_version(store, bundle_of):
     assert store.register(bundle_of(0), "toy", RECORD) == store.register(bundle_of(0), "toy", RECORD) == 1
     assert store.register(bundle_of(1), "toy", RECORD) == 2
+
+
+def aliases(store: Store) -> dict[int, list[str]]:
+    return {line["version"]: line["aliases"] for line in store.versions("toy")}
+
+
+def test_champions_come_and_go(filled):
+    assert filled.champion("toy") is None
+    assert filled.promote("toy", 1, "the first") == {
+        "name": "toy",
+        "version": 1,
+        "previous": None,
+        "reason": "the first",
+    }
+    filled.decline("toy", 2, "worse")
+    assert aliases(filled) == {4: [], 3: [], 2: ["challenger"], 1: ["champion"]}
+    filled.promote("toy", 3, "better")
+    filled.promote("toy", 4, "better still")
+    assert filled.champion("toy") == 4
+    assert filled.rollback("toy")["version"] == 3
+    assert filled.rollback("toy") == {
+        "name": "toy",
+        "version": 1,
+        "previous": 3,
+        "reason": "Rolled back; version 1 is champion again.",
+    }
+    with pytest.raises(RegistryError, match="no earlier champion"):
+        filled.rollback("toy")
+    assert aliases(filled) == {4: [], 3: [], 2: ["challenger"], 1: ["champion"]}
+    reasons = {line["version"]: line["reason"] for line in filled.versions("toy")}
+    assert reasons == {
+        1: "the first",
+        2: "worse",
+        3: "Rolled back; version 1 is champion again.",
+        4: "Rolled back; version 3 is champion again.",
+    }
+
+
+def test_a_promoted_challenger_is_challenger_no_more(filled):
+    filled.decline("toy", 1, "not sure")
+    filled.promote("toy", 1, "sure")
+    filled.promote("toy", 1, "quite sure")
+    assert aliases(filled) == {4: [], 3: [], 2: [], 1: ["champion"]}
+    with pytest.raises(RegistryError, match="no earlier champion"):
+        filled.rollback("toy")
+
+
+def test_a_deleted_champion_is_passed_over(filled):
+    for version in (1, 2, 3):
+        filled.promote("toy", version, "next")
+    with filled._opened() as (_, client):
+        client.delete_model_version("toy", "2")
+    assert filled.rollback("toy")["version"] == 1
+
+
+def test_rollback_before_any_champion(filled):
+    with pytest.raises(RegistryError, match="no earlier champion"):
+        filled.rollback("toy")
+
+
+def test_candidates_of_the_champion_are_those_of_the_bundle(store, bundle_of, tmp_path, monkeypatch):
+    store.register(bundle_of(0), "toy", RECORD)
+    store.promote("toy", 1, "the first")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.tracking_uri)
+    from_registry = Retriever.load("models:/toy@champion")
+    from_path = Retriever.load(bundle_of(0))
+    assert from_registry.version == "1"
+    tables = {}
+    for name, retriever in {"registry": from_registry, "path": from_path}.items():
+        written = write_candidates(retriever, None, tmp_path / f"{name}.parquet", CandidatesConfig(k=7))
+        tables[name] = pl.read_parquet(written.path)
+    assert tables["registry"].drop("version").equals(tables["path"].drop("version"))
+    assert tables["registry"]["version"].unique().to_list() == ["1"]
+    assert tables["path"]["version"].unique().to_list() == [from_path.digest[:12]]
+
+
+def test_a_changed_file_in_the_store_is_refused(store, bundle_of):
+    store.register(bundle_of(0), "toy", RECORD)
+    located = store.locate("models:/toy/1")
+    (located.folder / "index.faiss").write_bytes(b"x")
+    with pytest.raises(IntegrityError, match=r"index\.faiss"):
+        Retriever.load(located)
+
+
+def test_a_store_whose_artifacts_are_gone(store, bundle_of):
+    store.register(bundle_of(0), "toy", RECORD)
+    store.artifacts.rename(store.artifacts.with_name("moved"))
+    with pytest.raises(RegistryError, match="artifacts were removed, or"):
+        store.locate("models:/toy/1")
+
+
+def test_what_is_asked_for_and_not_there(store, bundle_of):
+    with pytest.raises(RegistryError, match="Nothing has been registered yet"):
+        store.locate("models:/toy@champion")
+    store.register(bundle_of(0), "toy", RECORD)
+    with pytest.raises(RegistryError, match=r"no model 'tou'. Did you mean 'toy'"):
+        store.locate("models:/tou@champion")
+    with pytest.raises(RegistryError, match=r"no version called 'champion'. It has no aliases yet"):
+        store.locate("models:/toy@champion")
+    store.promote("toy", 1, "the first")
+    with pytest.raises(RegistryError, match=r"no version called 'champoin'. Did you mean 'champion'"):
+        store.locate("models:/toy@champoin")
+    with pytest.raises(RegistryError, match=r"no version 7; it has 1"):
+        store.locate("models:/toy/7")
+    with pytest.raises(RegistryError, match=r"no version 7; it has 1"):
+        store.promote("toy", 7, "why not")
+    with pytest.raises(RegistryError, match="no address of a model"):
+        store.locate("models:/toy")
+
+
+def test_the_settings_of_whoever_calls_are_left_alone(store, bundle_of, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///elsewhere.db")
+    store.register(bundle_of(0), "toy", RECORD)
+    assert os.environ["MLFLOW_TRACKING_URI"] == "sqlite:///elsewhere.db"
+
+
+def test_nothing_is_said_on_the_way(store, bundle_of, capfd):
+    store.register(bundle_of(0), "toy", RECORD)
+    store.promote("toy", 1, "the first")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_store_not_made_yet_is_not_made_by_looking(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'none.db'}", tmp_path)
+    assert store.names() == []
+    assert store.champion("toy") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_is_not_there_is_said_at_once():
+    began = time.perf_counter()
+    with pytest.raises(RegistryError, match=r"does not answer.*--tracking-uri"):
+        Store("http://127.0.0.1:9", Path("unused")).versions("toy")
+    with pytest.raises(RegistryError, match=r"does not answer.*--tracking-uri"):
+        Store("postgresql://someone@127.0.0.1:9/mlflow", Path("unused")).names()
+    assert time.perf_counter() - began < 5
+
+
+def test_places_where_no_store_can_be(tmp_path):
+    (tmp_path / "file").write_text("this is not a database at all")
+    for uri, why in {
+        f"sqlite:///{tmp_path / 'file'}": "not an SQLite database",
+        f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}": "is a file",
+        f"sqlite:///{tmp_path}": "is a folder",
+        str(tmp_path): "plain folder",
+    }.items():
+        with pytest.raises(RegistryError, match=why):
+            Store(uri, tmp_path).names()
+
+
+def test_a_truncated_database_is_said_at_once(store, bundle_of):
+    store.register(bundle_of(0), "toy", RECORD)
+    path = Path(store.tracking_uri.removeprefix("sqlite:///"))
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(RegistryError, match="MLflow store"):
+        store.versions("toy")
