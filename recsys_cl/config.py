@@ -96,7 +96,7 @@ class TrainConfig(Settings):
     id_dropout: float = Field(0.1, ge=0, lt=1, description="share of user ids hidden, so that history can stand alone")
     epochs: int = Field(30, ge=1, description="most passes over the pairs")
     batch_size: int = Field(2048, ge=2, description="pairs in a step")
-    learning_rate: float = Field(0.01, gt=0, description="highest learning rate")
+    learning_rate: float = Field(0.02, gt=0, description="highest learning rate")
     warmup_steps: int = Field(100, ge=0, description="steps over which the learning rate rises")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="how the learning rate falls after warm-up")
     weight_decay: float = Field(0.0, ge=0, description="decoupled decay of the rows a step touches")

@@ -51,7 +51,7 @@ def looked_up(rows: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
     if not len(rows):
         return rows.new_zeros(len(numbers), rows.shape[1])
     known = (numbers >= 0).unsqueeze(1)
-    return rows.index_select(0, numbers.clamp(min=0)) * known
+    return functional.embedding(numbers.clamp(min=0), rows) * known
 
 
 def pooled(rows: torch.Tensor, members: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:

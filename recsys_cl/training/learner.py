@@ -65,7 +65,7 @@ class Learner:
             return size
         for name, leaf in rows.items():
             if leaf.grad is not None:
-                self.rows.step(name, numbers[name], leaf.grad, learning_rate)
+                self.rows.step(name, numbers[name], leaf.detach(), leaf.grad, learning_rate)
         self._step_dense(learning_rate)
         return float(loss.detach())
 
@@ -120,6 +120,10 @@ class Learner:
         return held
 
 
+# Standard deviation of the first weights. Users start near nought, so that at first their history speaks for them.
+_START = {"user": 0.01, "item": 0.1}
+
+
 def _spec(pairs: PairSet, n_users: int, config: TrainConfig) -> TowerSpec:
     return TowerSpec(
         n_users=n_users,
@@ -132,15 +136,12 @@ def _spec(pairs: PairSet, n_users: int, config: TrainConfig) -> TowerSpec:
     )
 
 
-INIT = {"user": 0.1, "item": 0.1}
-
-
 def _start_tables(towers: TwoTower, pairs: PairSet, seed: int) -> None:
     """Draw the tables anew; users and items of no pair start, and stay, at zero."""
     trained = {"user": pairs.histories.lengths > 0, "item": np.isfinite(pairs.log_q)}
     for name, table in towers.tables.items():
         generator = torch.Generator().manual_seed(seed * 2 + (name == "item"))
-        drawn = torch.randn(table.shape, generator=generator) * INIT[name]
+        drawn = torch.randn(table.shape, generator=generator) * _START[name]
         if len(table):
             known = torch.zeros(len(table), dtype=torch.bool)
             known[: len(trained[name])] = torch.from_numpy(trained[name])

@@ -21,6 +21,7 @@ from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.checkpoint import Checkpoints
 from recsys_cl.training.device import device_of
 from recsys_cl.training.learner import Learner
+from recsys_cl.training.prefetch import made_ahead
 from recsys_cl.training.schedule import learning_rate
 from recsys_cl.training.standing import Standing
 
@@ -148,7 +149,7 @@ def _epoch(learner: Learner, batches: Batches, kept: Checkpoints, standing: Stan
     with reporter.bar(f"epoch {standing.epoch}", batches.steps) as advance:
         advance(standing.step, "")
         started = time.monotonic()
-        for batch in batches.epoch(standing.epoch, standing.step):
+        for batch in made_ahead(batches.epoch(standing.epoch, standing.step)):
             rate = learning_rate(_steps_before(standing, batches), batches.steps * config.epochs, config)
             loss = learner.step(batch, rate)
             if not math.isfinite(loss):

@@ -29,26 +29,35 @@ class RowAdam:
         }
 
     @torch.no_grad()
-    def step(self, name: str, rows: torch.Tensor, gradient: torch.Tensor, learning_rate: float) -> None:
+    def step(
+        self, name: str, rows: torch.Tensor, values: torch.Tensor, gradient: torch.Tensor, learning_rate: float
+    ) -> None:
         """Update rows of one table.
 
         Args:
             name: of the table.
             rows: (u,) int64, distinct.
+            values: (u, d) these rows as they are now, a copy that is used up.
             gradient: (u, d) of the loss with respect to these rows.
             learning_rate: how far to go.
         """
         count = self.counts[name].index_select(0, rows) + 1
         mean = self.means[name].index_select(0, rows).lerp_(gradient, 1 - _BETA_MEAN)
-        square = self.squares[name].index_select(0, rows).lerp_(gradient.square().mean(1), 1 - _BETA_SQUARE)
-        for state, values in ((self.counts, count), (self.means, mean), (self.squares, square)):
-            state[name].index_copy_(0, rows, values)
+        square = self.squares[name].index_select(0, rows).lerp_(_mean_square(gradient), 1 - _BETA_SQUARE)
+        for state, fresh in ((self.counts, count), (self.means, mean), (self.squares, square)):
+            state[name].index_copy_(0, rows, fresh)
         size = square.div_(1 - _BETA_SQUARE**count).sqrt_().add_(_EPSILON).mul_(1 - _BETA_MEAN**count)
-        values = self.tables[name].index_select(0, rows).mul_(1 - learning_rate * self.weight_decay)
-        values.addcdiv_(mean, size.unsqueeze(1).expand_as(mean), value=-learning_rate)
+        if self.weight_decay:
+            values.mul_(1 - learning_rate * self.weight_decay)
+        values.addcmul_(mean, size.reciprocal_().unsqueeze(1), value=-learning_rate)
         self.tables[name].index_copy_(0, rows, values)
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return every tensor needed to go on, by name, sharing memory with the optimiser."""
         kinds = {"mean": self.means, "square": self.squares, "count": self.counts}
         return {f"{kind}.{name}": tensor for kind, held in kinds.items() for name, tensor in held.items()}
+
+
+def _mean_square(rows: torch.Tensor) -> torch.Tensor:
+    lengths: torch.Tensor = torch.linalg.vector_norm(rows, dim=1)
+    return lengths.square_().div_(rows.shape[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from recsys_cl.towers.inputs import CandidateInputs, refuse_features
 
@@ -22,4 +23,4 @@ class Encoder(nn.Module):
     def forward(self, inputs: CandidateInputs) -> torch.Tensor:
         """Return (n, dim)."""
         refuse_features("item_id", inputs.features)
-        return inputs.item_rows.index_select(0, inputs.items)
+        return functional.embedding(inputs.items, inputs.item_rows)
