@@ -7,7 +7,7 @@ import re
 from recsys_cl.evaluation.facts import Difference, EvaluationReport, FittedOn, Marks
 
 _LABELS = {"als": "ALS", "ease": "EASE", "item_knn": "Item-kNN"}
-_METRICS = {"ndcg": "NDCG", "mrr": "MRR", "map": "MAP", "capped_recall": "Capped recall", "gini": "Gini index"}
+_METRICS = {"ndcg": "NDCG", "mrr": "MRR", "map": "MAP", "capped_recall": "Capped recall", "gini": "Gini"}
 FITTED_ON: dict[FittedOn, str] = {
     "train": "the training part",
     "train_and_validation": "the training and validation parts",
@@ -28,12 +28,12 @@ def metric_label(name: str) -> str:
 
 def number(value: float) -> str:
     """Return a metric with four decimals, and a proper minus sign."""
-    return f"{value:.4f}".replace("-", "\N{MINUS SIGN}")
+    return f"{_rounded(value):.4f}".replace("-", "\N{MINUS SIGN}")
 
 
 def signed(value: float) -> str:
     """Return a difference with its sign and four decimals."""
-    return f"{value:+.4f}".replace("-", "\N{MINUS SIGN}")
+    return f"{_rounded(value):+.4f}".replace("-", "\N{MINUS SIGN}")
 
 
 def ks_of(report: EvaluationReport) -> list[int]:
@@ -55,9 +55,9 @@ def model_of(report: EvaluationReport) -> Marks | None:
 def verdict(difference: Difference, report: EvaluationReport) -> str:
     """Tell in one sentence who is better, by how much and how surely."""
     theirs = next(m.metrics.get(difference.metric, 0.0) for m in report.marks if m.name == difference.baseline)
-    share = f", {abs(difference.difference) / theirs:.0%}" if theirs else ""
+    share = f", or {abs(difference.difference) / theirs:.0%}" if theirs else ""
     low, high = sorted((abs(difference.low), abs(difference.high)))
-    margin = f"by {abs(difference.difference):.4f}{share} ({low:.4f} to {high:.4f})"
+    margin = f"by {abs(difference.difference):.4f} ({low:.4f} to {high:.4f}){share}"
     name, metric = label(difference.baseline), metric_label(difference.metric)
     if difference.low > 0:
         return f"The model beats {_inside(name)} in {metric} {margin}."
@@ -123,6 +123,10 @@ def who_was_asked(report: EvaluationReport) -> list[str]:
             f"so that no ranking could recall more than {facts.recall_ceiling:.4f}."
         )
     return told
+
+
+def _rounded(value: float) -> float:
+    return round(value, 4) + 0.0  # which makes -0.0 plain 0
 
 
 def _inside(name: str) -> str:

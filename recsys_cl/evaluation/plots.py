@@ -49,6 +49,7 @@ _SETTINGS: dict[Any, Any] = {
     "ytick.major.size": 0,
     "lines.solid_capstyle": "round",
 }
+_DASH = "\N{EN DASH}"
 _WIDTH, _HEIGHT = 5.6, 3.5  # inches; the page scales them
 
 
@@ -97,7 +98,9 @@ def _recall_curves(figure: Figure, report: EvaluationReport) -> None:
     for marks, color, width in _styles(report):
         recalls = [marks.metrics[f"recall_at_{k}"] for k in ks]
         bands = [marks.intervals.get(f"recall_at_{k}", (r, r)) for k, r in zip(ks, recalls, strict=True)]
-        axes.fill_between(ks, [b[0] for b in bands], [b[1] for b in bands], color=color, alpha=0.13, linewidth=0)
+        axes.fill_between(
+            ks, [b[0] for b in bands], [b[1] for b in bands], color=color, alpha=0.07 * width, linewidth=0
+        )
         axes.plot(ks, recalls, color=color, linewidth=width, marker="o", markersize=width * 1.7)
         ends.append((recalls[-1], label(marks.name), color, marks.role == "model"))
     axes.set_xscale("log")
@@ -136,7 +139,7 @@ def _slices(figure: Figure, report: EvaluationReport, by: str) -> None:
         recalls = [part.metrics.get(metric, 0.0) for part in marks.slices if part.by == by]
         axes.plot(range(len(recalls)), recalls, color=color, linewidth=width, marker="o", markersize=width * 1.9)
         ends.append((recalls[-1], label(marks.name), color, marks.role == "model"))
-    axes.set_xticks(range(len(first)), [f"{part.label}\n{part.users:,}" for part in first])
+    axes.set_xticks(range(len(first)), [f"{part.label.replace(' to ', _DASH)}\n{part.users:,}" for part in first])
     axes.set_xlabel(
         "items in the history, and users" if by == "history_length" else "popularity of the item, and users"
     )
@@ -158,7 +161,7 @@ def _catalogue(figure: Figure, report: EvaluationReport) -> None:
     axes.set_xlim(0, max(1.12 * max(x for _, x, *_ in points), 0.02))
     axes.set_ylim(0, 1.12 * max(1.0, *(y for y, *_ in points)))
     _label_points(axes, points)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if axes.get_xlim()[1] > 0.1 else f"{value:.1%}")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
     axes.set_xlabel(f"share of the catalogue recommended to anyone, k = {k}")
     axes.set_ylabel("popularity lift")
 

@@ -90,7 +90,10 @@ def _gate(report: EvaluationReport) -> str:
     if gate is None:
         return ""
     state = "Promoted to champion" if gate.promoted else "Not promoted"
-    checks = (f"{'passed' if check.passed else 'failed'}: {check.name}. {check.detail}" for check in gate.checks)
+    checks = (
+        f"{check.name}: {'passed' if check.passed else 'failed'}{check.detail and f', {check.detail}'}"
+        for check in gate.checks
+    )
     return f"{state}. {gate.reason}\n\n{_bullets(checks)}".strip()
 
 
