@@ -56,13 +56,10 @@ class FaissIndex:
         contiguous = np.ascontiguousarray(vectors, dtype=np.float32)
         handle.train(contiguous)
         handle.add(contiguous)
-        return cls(handle, kind, {}).set_to(described.SEARCHES[0])
+        return cls(handle, kind, described.SEARCHES[0])
 
     def set_to(self, parameters: dict[str, int]) -> Self:
-        """Return the index with other search parameters; the one it came from is set to them too."""
-        space = faiss.ParameterSpace()
-        for name, value in parameters.items():
-            space.set_index_parameter(self.handle, name, value)
+        """Return the same index with other search parameters."""
         return type(self)(self.handle, self.kind, dict(parameters))
 
     def __len__(self) -> int:
@@ -90,22 +87,19 @@ class FaissIndex:
             Item numbers (q, k) int64, -1 where fewer were found, and their scores (q, k) float32.
         """
         contiguous = np.ascontiguousarray(queries, dtype=np.float32)
-        if allowed is None:
-            scores, nums = self.handle.search(contiguous, k)
-        else:
-            bits = np.packbits(allowed, bitorder="little")
-            # The selector points into `bits`, which must live as long as it does.
-            selector = faiss.IDSelectorBitmap(len(allowed), faiss.swig_ptr(bits))
-            scores, nums = self.handle.search(contiguous, k, params=self._parameters(selector))
+        options = dict[str, Any](self.parameters)
+        if allowed is not None:
+            bits = np.packbits(allowed, bitorder="little")  # the selector points into it, so it must live as long
+            options["sel"] = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+        scores, nums = self.handle.search(contiguous, k, params=self._form()(**options) if options else None)
         return nums, scores
 
-    def _parameters(self, selector: Any) -> Any:  # noqa: ANN401 - FAISS has no types
+    def _form(self) -> Any:  # noqa: ANN401 - FAISS's classes
         forms = (
             (faiss.IndexHNSW, faiss.SearchParametersHNSW),
             (faiss.IndexIVF, faiss.SearchParametersIVF),
         )
-        form = next((form for kind, form in forms if isinstance(self.handle, kind)), faiss.SearchParameters)
-        return form(sel=selector, **self.parameters)
+        return next((form for kind, form in forms if isinstance(self.handle, kind)), faiss.SearchParameters)
 
     def write(self, path: Path) -> None:
         """Write the index to a file."""
@@ -113,7 +107,7 @@ class FaissIndex:
 
     @classmethod
     def read(cls, path: Path, kind: str, parameters: dict[str, int]) -> Self:
-        """Read what `write` wrote, and set its search parameters.
+        """Read what `write` wrote, to be searched with these parameters.
 
         Raises:
             IntegrityError: the file is missing, truncated or no index.
@@ -123,4 +117,4 @@ class FaissIndex:
         except RuntimeError as error:
             what = "is not a whole FAISS index" if path.exists() else "is missing"
             raise IntegrityError(f"{path} {what}; it was damaged or removed after it was written.") from error
-        return cls(handle, kind, parameters).set_to(parameters)
+        return cls(handle, kind, parameters)

@@ -1,0 +1,82 @@
+"""The index chosen is the quickest that reaches the recall asked for, measured with real users."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from recsys_cl.config import IndexConfig
+from recsys_cl.errors import ConfigError, RecsysError
+from recsys_cl.retrieval.tuning import IndexReport, build_index
+
+
+@pytest.fixture(scope="module")
+def vectors() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((40, 16))
+    items = centres[rng.integers(0, 40, 3000)] + 0.4 * rng.standard_normal((3000, 16))
+    users = centres[rng.integers(0, 40, 200)] + 0.4 * rng.standard_normal((200, 16))
+    return items.astype(np.float32), users.astype(np.float32)
+
+
+def test_a_small_catalogue_is_searched_exactly(vectors):
+    search, report = build_index(*vectors, IndexConfig(), k=20, seed=0)
+    assert (report.kind, report.recall, report.n_items) == ("exact", 1.0, 3000)
+    assert len(report.tried) == 1
+    assert report.bytes == search.index.n_bytes > 3000 * 16 * 4
+    assert report.bytes_per_item == report.bytes / 3000
+    assert report.ms_per_query > 0
+
+
+def test_a_large_one_is_measured_and_what_is_said_is_true(vectors):
+    items, users = vectors
+    search, report = build_index(items, users, IndexConfig(exact_below=1000, index_recall=0.95), k=20, seed=0)
+    assert {trial.kind for trial in report.tried} >= {"exact", "hnsw", "ivf_flat", "ivf_sq8"}
+    assert report.recall >= 0.95
+    reached = [trial for trial in report.tried if trial.recall >= 0.95]
+    assert report.ms_per_query == min(trial.ms_per_query for trial in reached)
+    truth = np.argsort(-(users @ items.T), axis=1)[:, :20]
+    found = search.index.nearest(users, 20)[0]
+    measured = np.mean([len(set(a) & set(b)) / 20 for a, b in zip(truth.tolist(), found.tolist(), strict=True)])
+    assert report.recall == pytest.approx(measured, abs=1e-3)
+    assert (search.index.kind, search.index.parameters) == (report.kind, report.parameters)
+
+
+def test_a_kind_can_be_named(vectors):
+    config = IndexConfig(index_kind="ivf_flat", index_recall=0.9)
+    _, report = build_index(*vectors, config, k=20, seed=0)
+    assert report.kind == "ivf_flat"
+    assert {trial.kind for trial in report.tried} == {"exact", "ivf_flat"}
+    assert build_index(*vectors, IndexConfig(index_kind="exact"), k=20, seed=0)[1].note == "Exact search was asked for."
+    with pytest.raises(ConfigError, match="Did you mean 'ivf_flat'"):
+        build_index(*vectors, IndexConfig(index_kind="ivf_flatt"), k=20, seed=0)
+
+
+def test_what_no_kind_reaches_is_said_plainly(vectors, monkeypatch):
+    monkeypatch.setattr("recsys_cl.retrieval.index_kinds.ivf_sq8.SEARCHES", ({"nprobe": 1},))
+    _, report = build_index(*vectors, IndexConfig(index_kind="ivf_sq8", index_recall=1.0), k=20, seed=0)
+    assert (report.kind, report.recall) == ("exact", 1.0)
+    assert "No approximate index found 100.0% of exact search (the closest, ivf_sq8, found" in report.note
+
+
+def test_a_report_comes_back_from_json(vectors):
+    _, report = build_index(*vectors, IndexConfig(exact_below=1000, index_recall=0.9), k=20, seed=0)
+    assert IndexReport.of(json.loads(json.dumps(report.describe()))) == report
+
+
+def test_it_takes_users_and_finite_vectors(vectors):
+    items, users = vectors
+    with pytest.raises(RecsysError, match="there is no user"):
+        build_index(items, users[:0], IndexConfig(), k=20, seed=0)
+    with pytest.raises(RecsysError, match="user vector is not finite"):
+        build_index(items, np.full_like(users, np.nan), IndexConfig(), k=20, seed=0)
+
+
+def test_k_beyond_the_catalogue(vectors):
+    items, users = vectors
+    _, report = build_index(items[:50], users, IndexConfig(), k=100, seed=0)
+    assert report.k == 50
+    _, report = build_index(items[:50], users, IndexConfig(index_kind="hnsw"), k=100, seed=0)
+    assert report.kind == "hnsw"
