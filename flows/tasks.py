@@ -77,7 +77,7 @@ def build_index(plan: Plan, folder: str) -> str:
 @task(retries=3, retry_delay_seconds=[5, 30, 120], retry_condition_fn=may_pass, persist_result=False)
 def register_bundle(plan: Plan, folder: str) -> dict[str, Any]:
     """Register the bundle in ``folder`` and let the gate judge it; return name, version, promoted and reason."""
-    return register.register(plan.job(), index.open_indexed(Path(folder)))
+    return register.register(plan.job(), index.open_bundled(Path(folder)))
 
 
 @task(retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=may_pass, persist_result=False)

@@ -260,14 +260,16 @@ def versions(job: Job) -> dict[str, Any]:
 @click.option("--out", type=_PATH, help="parquet, CSV or JSON Lines file; by default in the workspace")
 def candidates(job: Job, users: str, location: str | None = None, out: Path | None = None) -> dict[str, Any]:
     """Write the best items for every user."""
-    from recsys_cl.stages.candidates import candidates as write
+    from recsys_cl.stages.candidates import write
 
     return write(job, location, None if users == "all" else Path(users), out)
 
 
 @_verb("candidates", writes=False)
 @click.argument("user_ids", nargs=-1)
-@click.option("--history", metavar="ITEM,ITEM,…", help="recommend from these items instead of for a user")
+@click.option(
+    "--history", "from_history", metavar="ITEM,ITEM,…", help="recommend from these items instead of for a user"
+)
 @click.option("--similar-to", metavar="ITEM", help="list the items most similar to this one instead")
 @click.option("--from", "location", help="bundle path or models:/NAME@ALIAS; by default the champion of --name")
 def recommend(job: Job, user_ids: tuple[str, ...], **wanted: str) -> dict[str, Any]:

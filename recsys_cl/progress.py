@@ -37,7 +37,8 @@ class Reporter:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
         )
-        with Progress(*columns, console=self.console, disable=self.quiet, transient=True) as progress:
+        hidden = self.quiet or not self.console.is_terminal
+        with Progress(*columns, console=self.console, disable=hidden, transient=True) as progress:
             task = progress.add_task(label, total=total, note="")
 
             def advance(steps: int, note: str) -> None:

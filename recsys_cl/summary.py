@@ -9,47 +9,84 @@ from rich.table import Table
 
 
 def show(verb: str, result: dict[str, Any], console: Console) -> None:
-    """Print the result of ``verb`` as tables; results without a table of their own as keys and values."""
-    _SHOWN.get(verb, _show_keys)(result, console)
+    """Print the result of ``verb``: stages section by section, the others as a table or as keys and values."""
+    if "seconds" in result and "rows" in result:
+        _show_stages(result, console)
+    else:
+        _SHOWN.get(verb, _show_keys)(result, console)
 
 
-def _show_run(result: dict[str, Any], console: Console) -> None:
-    console.print(f"[bold]{result['name']}[/bold]: {result['source']}")
-    _show_rows(result["rows"], console)
-    _show_metrics(result["metrics"], console)
-    index, registry, candidates = result["index"], result["registry"], result["candidates"]
-    console.print(
-        f"Index: {index['kind']}, recall {index['recall']:.3f} against exact search, {_bytes(index['bytes'])}"
-    )
-    state = "[green]promoted to champion[/green]" if registry["promoted"] else "[yellow]not promoted[/yellow]"
-    console.print(f"Registry: {registry['name']} version {registry['version']}, {state}. {registry['reason']}")
-    console.print(f"Candidates: {candidates['rows']:,} rows in {candidates['path']}")
-    console.print(f"Report: {result['report']}")
-    spent = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result["seconds"].items())
-    console.print(f"[dim]Seconds: {spent}[/dim]")
-
-
-def _show_ingest(result: dict[str, Any], console: Console) -> None:
-    console.print(f"[bold]{result['name']}[/bold]: {result['source']}")
-    _show_rows(result["rows"], console)
-    for note in result["notes"]:
-        console.print(f"  {note}", highlight=False)
-    console.print(f"Snapshot {result['digest'][:16]}{' (nothing new)' if result['reused'] else ''}: {result['path']}")
+def _show_stages(result: dict[str, Any], console: Console) -> None:
+    snapshot = result["snapshot"]
+    reused = " (nothing new)" if snapshot["reused"] else ""
+    console.print(f"[bold]{result['name']}[/bold]: {snapshot['source']}, snapshot {snapshot['digest'][:16]}{reused}")
+    for section, print_section in _SECTIONS.items():
+        if section in result:
+            print_section(result[section], console)
+    if "report" in result:
+        console.print(f"Report      {result['report']}", soft_wrap=True)
+    spent = "  ".join(f"{stage} {seconds:.1f}" for stage, seconds in result["seconds"].items())
+    console.print(f"[dim]Seconds     {spent}[/dim]")
 
 
 def _show_rows(rows: dict[str, Any], console: Console) -> None:
     console.print(
-        f"Rows: {rows['read']:,} read = {rows['kept']:,} kept + {rows['filtered']:,} filtered"
+        f"Rows        {rows['read']:,} read = {rows['kept']:,} kept + {rows['filtered']:,} filtered"
         f" + {rows['quarantined']:,} quarantined"
     )
-    for reason, count in rows["reasons"].items():
-        console.print(f"  {reason.replace('_', ' ')}: {count:,}")
+    for fate, reasons in rows["reasons"].items():
+        for reason, count in reasons.items():
+            console.print(f"[dim]            {count:,} {fate}: {reason.replace('_', ' ')}[/dim]")
+
+
+def _show_split(split: dict[str, Any], console: Console) -> None:
+    parts = ", ".join(f"{count:,} {part}" for part, count in split["rows"].items())
+    cutoffs = f", cut at {' and '.join(split['cutoffs'])}" if split["cutoffs"] else ""
+    console.print(f"Split       {split['split']}: {parts}{cutoffs}")
+
+
+def _show_pairs(pairs: dict[str, Any], console: Console) -> None:
+    lengths = pairs["history_length"]
+    console.print(
+        f"Pairs       {pairs['pairs']:,} of {pairs['users']:,} users and {pairs['items']:,} items; "
+        f"histories of {lengths['shortest']} to {lengths['longest']}, mean {lengths['mean']}; {_bytes(pairs['bytes'])}"
+    )
+
+
+def _show_training(training: dict[str, Any], console: Console) -> None:
+    best = training["best_validation"]
+    figure = "" if best is None else f", validation recall {best:.4f}"
+    console.print(
+        f"Training    {len(training['curve'])} epochs, best {training['best_epoch']}{figure};"
+        f" registered towers fitted on {training['registered'].replace('_', ' ')}"
+    )
+
+
+def _show_index(index: dict[str, Any], console: Console) -> None:
+    console.print(
+        f"Index       {index['kind']}, recall {index['recall']:.3f} against exact search, {_bytes(index['bytes'])},"
+        f" {index['ms_per_query']:.3f} ms a query"
+    )
+
+
+def _show_registry(registry: dict[str, Any], console: Console) -> None:
+    state = "[green]champion[/green]" if registry["promoted"] else "[yellow]not promoted[/yellow]"
+    console.print(f"Registry    {registry['name']} version {registry['version']}, {state}: {registry['reason']}")
+
+
+def _show_candidates(candidates: dict[str, Any], console: Console) -> None:
+    if candidates["path"] is None:
+        console.print(f"Candidates  {candidates['note']}")
+        return
+    console.print(
+        f"Candidates  {candidates['rows']:,} rows for {candidates['users']:,} users in {candidates['path']}",
+        soft_wrap=True,
+    )
 
 
 def _show_evaluation(result: dict[str, Any], console: Console) -> None:
-    console.print(f"[bold]{result['name']}[/bold]: {result['source']}")
     _show_metrics(result["metrics"], console)
-    console.print(f"Report: {result['report']}")
+    console.print(f"Report: {result['report']}", soft_wrap=True)
 
 
 def _show_metrics(metrics: dict[str, Any], console: Console) -> None:
@@ -109,9 +146,18 @@ def _bytes(count: float) -> str:
     return f"{count:.1f} GiB"
 
 
+_SECTIONS = {
+    "rows": _show_rows,
+    "split": _show_split,
+    "pairs": _show_pairs,
+    "training": _show_training,
+    "metrics": _show_metrics,
+    "index": _show_index,
+    "registry": _show_registry,
+    "candidates": _show_candidates,
+}
+
 _SHOWN = {
-    "run": _show_run,
-    "ingest": _show_ingest,
     "evaluate": _show_evaluation,
     "versions": _show_versions,
     "recommend": _show_recommendations,

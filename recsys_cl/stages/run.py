@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from recsys_cl.stages.candidates import champion_uri, write
+from recsys_cl.stages.candidates import write
 from recsys_cl.stages.evaluate import evaluate
 from recsys_cl.stages.index import index
 from recsys_cl.stages.ingest import Source, ingest
@@ -49,19 +49,26 @@ def run(job: Job, source: Source, *, until: str = "candidates", out: Path | None
         result |= trained.describe()
     if "evaluate" in wanted:
         with _timed("evaluate", seconds, job):
-            evaluated = evaluate(job, prepared, trained)
+            evaluated = evaluate(job, trained)
         result |= evaluated.describe()
     if "index" in wanted:
         with _timed("index", seconds, job):
-            indexed = index(job, snapshot, prepared, trained, evaluated)
-        result |= indexed.describe()
+            bundled = index(job, evaluated)
+        result |= bundled.describe()
     if "register" in wanted:
         with _timed("register", seconds, job):
-            result |= register(job, prepared, indexed, seconds)
+            result |= register(job, bundled, seconds)
     if "candidates" in wanted:
         with _timed("candidates", seconds, job):
-            result |= write(job, champion_uri(job), None, out)
+            result |= _candidates(job, result["registry"], out)
     return result
+
+
+def _candidates(job: Job, registry: dict[str, Any], out: Path | None) -> dict[str, Any]:
+    if registry["champion"] is None:
+        note = "There is no champion yet, so nobody was given candidates."
+        return {"candidates": {"path": None, "rows": 0, "users": 0, "note": note}}
+    return write(job, None, None, out)
 
 
 @contextmanager

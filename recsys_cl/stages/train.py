@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from recsys_cl.evaluation.protocol import examine, recall_of_vectors
 from recsys_cl.files import read_json, whole_folder, write_json
@@ -29,7 +29,7 @@ class TrainedRun:
     folder: Path
     prepared: Prepared
     key: str
-    registered: FittedOn
+    registered: Literal["train_and_validation", "all"]
 
     def towers(self, fitted_on: FittedOn) -> TwoTower:
         """Load the towers fitted on ``fitted_on``."""

@@ -1,0 +1,77 @@
+"""From a registered version, or any bundle, to candidates and recommendations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recsys_cl.errors import ConfigError
+from recsys_cl.registry.store import CHAMPION, Store
+from recsys_cl.retrieval.candidates import write_candidates
+from recsys_cl.retrieval.id_files import read_ids
+from recsys_cl.retrieval.retriever import Retriever
+from recsys_cl.stages.job import Job
+
+
+def write(job: Job, location: str | None, users: Path | None, out: Path | None) -> dict[str, Any]:
+    """Write candidates.
+
+    Args:
+        job: place, name, settings.
+        location: a bundle's path or address; None for the champion of the job's name.
+        users: file of user ids; None for every user the model knows.
+        out: the table to write; by default in the workspace.
+
+    Returns:
+        ``candidates`` with path, rows, users, fallback_users and version.
+    """
+    retriever = load_retriever(job, location)
+    path = out or job.workspace.candidates(job.name) / "candidates.parquet"
+    asked = None if users is None else read_ids(users, "user_id")
+    result = write_candidates(retriever, asked, path, job.config.candidates, job.reporter)
+    return {"candidates": result.describe()}
+
+
+def recommend(
+    job: Job,
+    user_ids: tuple[str, ...],
+    location: str | None = None,
+    from_history: str | None = None,
+    similar_to: str | None = None,
+) -> dict[str, Any]:
+    """Answer for users, for a history (item ids, comma separated), or with items similar to one.
+
+    Raises:
+        ConfigError: there is not exactly one of the three.
+    """
+    if sum([bool(user_ids), from_history is not None, similar_to is not None]) != 1:
+        raise ConfigError("Give user ids, or --history, or --similar-to: one of the three.")
+    retriever = load_retriever(job, location)
+    k, exclude_seen = job.config.candidates.k, job.config.candidates.exclude_seen
+    if from_history is not None:
+        history = [[item.strip() for item in from_history.split(",")]]
+        found = retriever.recommend_from_history(history, k, exclude_seen=exclude_seen)
+    elif similar_to is not None:
+        found = retriever.similar_items([similar_to], k)
+    else:
+        found = retriever.recommend(list(user_ids), k, exclude_seen=exclude_seen)
+    return {"version": retriever.version, "recommendations": _titled(found, retriever).to_dicts()}
+
+
+def load_retriever(job: Job, location: str | None) -> Retriever:
+    """Load the bundle at ``location``; addresses are looked up in the job's own store."""
+    address = location or f"models:/{job.name}@{CHAMPION}"
+    if address.startswith("models:/"):
+        return Retriever.load(Store(job.tracking_uri, job.workspace.artifacts).locate(address))
+    return Retriever.load(address)
+
+
+def _titled(found: pl.DataFrame, retriever: Retriever) -> pl.DataFrame:
+    column = "similar_item_id" if "similar_item_id" in found.columns else "item_id"
+    items = retriever.bundle.items
+    if items["title"].null_count() == items.height:
+        return found
+    titles = items.select(pl.col("item_id").alias(column), "title")
+    return found.join(titles, on=column, how="left", maintain_order="left")

@@ -1,0 +1,163 @@
+"""From trained towers to an honest comparison with the baselines, and the report of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recsys_cl import __version__
+from recsys_cl.config import IndexConfig
+from recsys_cl.errors import InputError
+from recsys_cl.evaluation.comparison import Comparison, differences, evaluate_all, examined
+from recsys_cl.evaluation.facts import DataFacts, EvaluationReport, RowFacts, SplitFacts, TrainingFacts
+from recsys_cl.evaluation.protocol import Examination, examine
+from recsys_cl.evaluation.report import read_report, write_report
+from recsys_cl.files import read_json, whole_folder, write_json
+from recsys_cl.pairs.histories import histories_of
+from recsys_cl.retrieval.retriever import Retriever
+from recsys_cl.stages.assemble import assemble
+from recsys_cl.stages.ingest import Source, ingest
+from recsys_cl.stages.job import Job
+from recsys_cl.stages.pairs import Prepared, prepare
+from recsys_cl.stages.train import TrainedRun, open_trained
+
+MODEL = "two_tower"
+EXACT = IndexConfig(index_kind="exact")
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A folder with one evaluation: `report.json`, `.md` and `.html`, `metrics.json`, `per_user.parquet`.
+
+    Attributes:
+        folder: where it is, within the run's.
+        trained: the run whose towers were examined.
+        key: digest (64 hex digits) of the run and the evaluation's settings.
+    """
+
+    folder: Path
+    trained: TrainedRun
+    key: str
+
+    def report(self) -> EvaluationReport:
+        """Return the report."""
+        return read_report(self.folder)
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the figures of ``model`` and of each of ``baselines``."""
+        metrics: dict[str, Any] = read_json(self.folder / "metrics.json")["metrics"]
+        return metrics
+
+    def per_user(self) -> pl.DataFrame:
+        """Return the model's figures for each test user (`Evaluation.per_user`)."""
+        return pl.read_parquet(self.folder / "per_user.parquet")
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a person wants to know, JSON-ready."""
+        return {"metrics": self.metrics(), "report": str(self.folder / "report.html")}
+
+
+def evaluate(job: Job, trained: TrainedRun) -> Evaluated:
+    """Examine the towers fitted on train and validation, and the baselines, on the test part."""
+    key = job.key(trained.key, job.config.evaluate)
+    folder = trained.folder / f"evaluation-{key[:16]}"
+    if not folder.exists():
+        bundle = assemble(job, trained, "train_and_validation", EXACT)
+        comparison, examination = _compare(job, trained.prepared, Retriever(bundle, MODEL))
+        report = _report(job, trained.prepared, comparison, examination).model_copy(
+            update={
+                "registered_on": trained.registered,
+                "training": TrainingFacts.model_validate(
+                    {**trained.training("train"), "validation_metric": f"recall_at_{job.config.train.early_stop_k}"}
+                ),
+            }
+        )
+        _write(folder, key, report, comparison)
+    return Evaluated(folder, trained, key)
+
+
+def open_evaluated(folder: Path) -> Evaluated:
+    """Open what `evaluate` wrote."""
+    return Evaluated(folder, open_trained(folder.parent), read_json(folder / "metrics.json")["key"])
+
+
+def evaluate_bundle(job: Job, source: Source, location: str) -> dict[str, Any]:
+    """Examine any bundle, beside the baselines, on the test part of any log.
+
+    The bundle is asked with the histories that the log has before the test; baselines learn from that part of the log.
+    """
+    retriever = Retriever.load(location)
+    snapshot = ingest(job, source)
+    prepared = prepare(job, snapshot)
+    comparison, examination = _compare(job, prepared, retriever)
+    if not len(examination.asked):
+        raise InputError(
+            f"The bundle {location} knows none of the test users of {job.name!r}, or they did nothing new; "
+            "give the log it was trained on, or a later one."
+        )
+    folder = job.workspace.run(job.name, job.key(retriever.digest, job.config.evaluate)) / "evaluation"
+    report = _report(job, prepared, comparison, examination)
+    _write(folder, retriever.digest, report, comparison)
+    return {"name": job.name, **snapshot.describe(), "metrics": comparison.metrics(), "report": folder / "report.html"}
+
+
+def _compare(job: Job, prepared: Prepared, model: Retriever) -> tuple[Comparison, Examination]:
+    seen = prepared.seen("train_and_validation")
+    vocabulary = model.bundle.vocabulary
+    examination = examine(seen, prepared.part("test"), vocabulary)
+    histories = histories_of(seen, vocabulary)
+    config, seed = job.config.evaluate, job.config.seed
+    return evaluate_all(model, histories, examination, config, seed=seed, reporter=job.reporter), examination
+
+
+def _report(job: Job, prepared: Prepared, comparison: Comparison, examination: Examination) -> EvaluationReport:
+    config, seed = job.config.evaluate, job.config.seed
+    facts = prepared.facts
+    return EvaluationReport(
+        name=job.name,
+        created=job.now,
+        package_version=__version__,
+        evaluated_on="train_and_validation",
+        confidence=config.confidence,
+        seed=seed,
+        data=_data(prepared),
+        split=SplitFacts(kind=facts["split"], cutoffs=facts["cutoffs"], rows=facts["rows"]),
+        examined=examined(examination),
+        marks=comparison.marks(),
+        skipped=comparison.skipped,
+        differences=differences(comparison, config, seed=seed),
+    )
+
+
+def _data(prepared: Prepared) -> DataFacts:
+    snapshot = prepared.snapshot
+    manifest, counts = snapshot.manifest, snapshot.counts
+    since, until = manifest["time_range"] or (None, None)
+    return DataFacts(
+        source=manifest["source"],
+        synthetic="synthetic" in manifest["source"],
+        digest=snapshot.digest,
+        users=manifest["users"],
+        items=manifest["items"],
+        interactions=counts.kept,
+        since=since,
+        until=until,
+        rows=RowFacts(
+            read=counts.read,
+            kept=counts.kept,
+            filtered=counts.filtered,
+            quarantined=counts.quarantined,
+            reasons=counts.reasons["quarantined"],
+        ),
+    )
+
+
+def _write(folder: Path, key: str, report: EvaluationReport, comparison: Comparison) -> None:
+    with whole_folder(folder) as scratch:
+        write_report(report, scratch)
+        write_json(scratch / "metrics.json", {"key": key, "metrics": comparison.metrics()})
+        if comparison.model is not None:
+            comparison.model.per_user.write_parquet(scratch / "per_user.parquet")
