@@ -94,7 +94,7 @@ class TrainConfig(Settings):
     log_q_exponent: float = Field(1.0, ge=0, le=2, description="strength of the log q correction; 0 is none")
     uniform_negatives: int = Field(0, ge=0, description="uniformly drawn items a batch shares as more negatives")
     id_dropout: float = Field(0.1, ge=0, lt=1, description="share of user ids hidden, so that history can stand alone")
-    epochs: int = Field(30, ge=1, description="most passes over the pairs")
+    epochs: int = Field(12, ge=1, description="most passes over the pairs")
     batch_size: int = Field(2048, ge=2, description="pairs in a step")
     learning_rate: float = Field(0.02, gt=0, description="highest learning rate")
     warmup_steps: int = Field(100, ge=0, description="steps over which the learning rate rises")
