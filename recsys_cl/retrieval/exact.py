@@ -106,7 +106,7 @@ def rank_exact(
     Returns:
         Matches (q, k) with the inner products as scores.
     """
-    queries, items = torch.as_tensor(query_vectors), torch.as_tensor(item_vectors)
+    queries, items = _tensor(query_vectors), _tensor(item_vectors)
     banned = None if allowed is None else torch.as_tensor(~allowed, device=queries.device)
 
     def score_block(start: int, stop: int) -> Tensor:
@@ -158,6 +158,12 @@ def seen_cells(seen: Histories, start: int, stop: int) -> tuple[npt.NDArray[np.i
     """Return row (from 0 at ``start``) and item number of everything in rows ``start`` to ``stop``."""
     rows = np.repeat(np.arange(stop - start), seen.lengths[start:stop])
     return rows, seen.item_nums[seen.indptr[start] : seen.indptr[stop]]
+
+
+def _tensor(vectors: Tensor | npt.NDArray[np.float32]) -> Tensor:
+    if isinstance(vectors, Tensor):
+        return vectors
+    return torch.from_numpy(vectors if vectors.flags.writeable else vectors.copy())  # torch has no read-only tensors
 
 
 def _blocks(n_rows: int, size: int) -> Iterator[tuple[int, int]]:

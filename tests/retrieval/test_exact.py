@@ -98,6 +98,12 @@ def test_rank_exact_without_anything_to_exclude():
     np.testing.assert_array_equal(found.item_nums, [[0, 1], [1, 0], [2, 0]])
 
 
+def test_vectors_may_be_read_only():
+    vectors = np.eye(3, dtype=np.float32)
+    vectors.flags.writeable = False
+    np.testing.assert_array_equal(exact.rank_exact(vectors, vectors, None, 1).item_nums, [[0], [1], [2]])
+
+
 def test_no_queries_give_no_rows():
     vectors = np.zeros((0, 3), dtype=np.float32)
     assert exact.rank_exact(vectors, np.eye(3, dtype=np.float32), None, 2).item_nums.shape == (0, 2)
