@@ -168,7 +168,7 @@ def _print(verb: str, result: dict[str, Any], *, as_json: bool) -> None:
 
     from recsys_cl.summary import show
 
-    show(verb, result, Console(highlight=False))
+    show(verb, result, Console(highlight=False, soft_wrap=True))
 
 
 @_verb(*_MODEL_STAGES, "evaluate", "index", "gate", "candidates", source=True)

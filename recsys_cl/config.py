@@ -103,6 +103,7 @@ class TrainConfig(Settings):
     patience: int = Field(3, ge=1, description="validations without improvement before training stops")
     early_stop_k: int = Field(20, ge=1, description="k of the validation recall that decides when to stop")
     checkpoint_seconds: float = Field(60, gt=0, description="seconds between checkpoints within an epoch")
+    popularity_prior: bool = Field(True, description="add recent popularity to scores, as strongly as validation likes")
     refit: Literal["train_and_validation", "all"] = Field(
         "train_and_validation", description="data of the registered model; 'all' refits once more with the test part"
     )

@@ -90,10 +90,11 @@ def _show_evaluation(result: dict[str, Any], console: Console) -> None:
 
 
 def _show_metrics(metrics: dict[str, Any], console: Console) -> None:
-    columns = ["recall_at_20", "ndcg_at_20", "hit_rate_at_20", "mrr_at_20", "coverage_at_20"]
+    columns = ["recall_at_20", "ndcg_at_20", "mrr_at_20", "coverage_at_20"]
     table = Table("", *columns, box=None, header_style="bold", pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
+        column.no_wrap = True
     lines = {"model": metrics["model"], **metrics["baselines"]}
     best = {name: max(line.get(name, 0) for line in lines.values()) for name in columns}
     for label, line in lines.items():

@@ -8,6 +8,7 @@ a miss: `Examination.recall_ceiling` tells how much recall that leaves to win.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,6 +26,8 @@ from recsys_cl.pairs.histories import Histories, Queries, ragged
 from recsys_cl.pairs.vocabulary import Vocabulary
 from recsys_cl.progress import SILENT, Reporter
 from recsys_cl.retrieval.exact import rank_exact, seen_cells
+
+Metric = Callable[[npt.NDArray[np.bool_], npt.NDArray[np.int64], int], npt.NDArray[np.float64]]
 
 _BLOCK_USERS = 4096  # users ranked and marked at a time
 
@@ -204,19 +207,21 @@ def evaluate(
     )
 
 
-def recall_of_vectors(
+def mean_of_vectors(
     query_vectors: Tensor | npt.NDArray[np.float32],
     item_vectors: Tensor | npt.NDArray[np.float32],
     examination: Examination,
     k: int,
+    metric: Metric = metrics.recall_at_k,
 ) -> float:
-    """Return the headline ``recall_at_k`` of vectors alone, quickly enough to be asked for after every epoch.
+    """Return the headline mean of a metric for vectors alone, quickly enough to be asked for after every epoch.
 
     Args:
         query_vectors: (q, d) float32, a row for each user of the examination.
         item_vectors: (n_items, d) float32.
         examination: the users and the right answers.
         k: length of the lists.
+        metric: of `metrics`, given hits, relevant items and k.
     """
     asked = examination.asked
     if len(asked) == 0:
@@ -224,7 +229,7 @@ def recall_of_vectors(
     if asked is not examination:
         query_vectors = query_vectors[np.flatnonzero(examination.headline)]
     ranked = rank_exact(query_vectors, item_vectors, asked.queries.histories, k)
-    return float(metrics.recall_at_k(asked.hits(ranked.item_nums), asked.n_relevant, k).mean())
+    return float(metric(asked.hits(ranked.item_nums), asked.n_relevant, k).mean())
 
 
 def _sorted_rows(rows: npt.NDArray[np.int64], items: npt.NDArray[np.int32], n_rows: int, n_items: int) -> Histories:

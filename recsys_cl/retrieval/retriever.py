@@ -22,9 +22,8 @@ from recsys_cl.retrieval.faiss_index import Vectors
 from recsys_cl.retrieval.frames import Frame, Ids, as_came, as_text, ids_of, is_pandas, table, written_as
 from recsys_cl.retrieval.locations import Location, locate
 from recsys_cl.retrieval.matches import Matches
+from recsys_cl.retrieval.recommendations import Recommendations, long_frame
 
-MODEL = "model"
-POPULARITY = "popularity"
 Mask = npt.NDArray[np.bool_]
 
 
@@ -147,7 +146,7 @@ class Retriever:
         matches, popular = self.rank_with_source(
             self.queries_of(users), k, exclude_seen=exclude_seen, allowed=self.items_mask(allow, deny)
         )
-        return as_came(self.frame(asked, matches, popular), user_ids)
+        return as_came(self.recommendations(asked, matches, popular).frame(), user_ids)
 
     def recommend_from_history(
         self,
@@ -186,9 +185,8 @@ class Retriever:
             queries, k, exclude_seen=exclude_seen, allowed=self.items_mask(allow, deny)
         )
         ignored = np.bincount(rows[~known], minlength=len(owners)).astype(np.int64)
-        frame = self.frame(owners, matches, popular)
-        counted = frame.with_columns(ignored=pl.Series(np.repeat(ignored, (matches.item_nums >= 0).sum(axis=1))))
-        return as_came(counted, histories)
+        found = self.recommendations(owners, matches, popular)
+        return as_came(found.frame().with_columns(ignored=pl.Series(np.repeat(ignored, found.counts))), histories)
 
     def similar_items(self, item_ids: Ids, k: int = 100) -> Frame:
         """Return the items whose vectors point most nearly the same way (cosine), the item itself left out.
@@ -213,17 +211,11 @@ class Retriever:
         themselves = Histories(np.arange(len(nums) + 1), nums, None, np.ones(len(nums), np.float32), len(self._unit))
         matches = rank_exact(self._unit[nums], self._unit, themselves, k)
         asked = self.bundle.vocabulary.items_as_written().gather(nums).alias("item_id")
-        return as_came(_long(asked, matches, self._item_ids.alias("similar_item_id")), item_ids)
+        return as_came(long_frame(asked, matches, self._item_ids.alias("similar_item_id")), item_ids)
 
-    def frame(self, asked: pl.Series, matches: Matches, popular: Mask) -> pl.DataFrame:
-        """Lay matches (q, k) out as rows under the ids (q,) that were asked for."""
-        long = _long(asked.alias("user_id"), matches, self._item_ids)
-        counts = (matches.item_nums >= 0).sum(axis=1)
-        if not popular.any():
-            return long.with_columns(source=pl.lit(MODEL))
-        return long.with_columns(
-            source=pl.when(pl.Series(np.repeat(popular, counts))).then(pl.lit(POPULARITY)).otherwise(pl.lit(MODEL))
-        )
+    def recommendations(self, asked: pl.Series, matches: Matches, popular: Mask) -> Recommendations:
+        """Put matches (q, k) under the ids (q,) that were asked for."""
+        return Recommendations(asked, self._item_ids, matches, popular)
 
     def vectors_finite(self, *, block: int = 65_536) -> bool:
         """Tell whether every vector of every item and user is finite."""
@@ -241,7 +233,7 @@ class Retriever:
 
     @cached_property
     def _unit(self) -> Vectors:
-        vectors = self.bundle.search.vectors
+        vectors = self.bundle.towers.item_vectors(with_prior=False)  # alike is not the same as popular
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         units = np.zeros_like(vectors)
         np.divide(vectors, lengths, out=units, where=lengths > 0)
@@ -252,20 +244,6 @@ class Retriever:
         mask = np.zeros(self.bundle.vocabulary.n_items, dtype=np.bool_)
         mask[nums[nums != UNKNOWN]] = True
         return mask
-
-
-def _long(asked: pl.Series, matches: Matches, item_ids: pl.Series) -> pl.DataFrame:
-    """Return a row for each match: who asked, the item, `score`, `rank`."""
-    found = matches.item_nums >= 0
-    rows, places = np.nonzero(found)
-    return pl.DataFrame(
-        [
-            asked.gather(rows),
-            item_ids.gather(matches.item_nums[found]),
-            pl.Series("score", matches.scores[found]),
-            pl.Series("rank", (places + 1).astype(np.int32)),
-        ]
-    )
 
 
 def _flat(histories: Sequence[Sequence[Any]] | Frame) -> tuple[pl.Series, npt.NDArray[np.int64], pl.Series]:

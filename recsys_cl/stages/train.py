@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from recsys_cl.evaluation.protocol import examine, recall_of_vectors
+import numpy as np
+
+from recsys_cl.evaluation import metrics
+from recsys_cl.evaluation.protocol import Examination, examine, mean_of_vectors
 from recsys_cl.files import read_json, whole_folder, write_json
+from recsys_cl.pairs.vocabulary import Vocabulary
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.pairs import FittedOn, Prepared, add_pairs, open_prepared
 from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.loop import train as train_towers
+from recsys_cl.training.prior import PopularityPrior, fit_prior
+
+_PRIOR_USERS = 2048
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class TrainedRun:
 
 
 def train(job: Job, prepared: Prepared) -> TrainedRun:
-    """Train with early stopping on the validation part, then refit for as many epochs on more data.
+    """Train with early stopping on the validation part, then refit as long, with the same prior, on more data.
 
     The refit on train and validation is what the test part examines. With ``refit: all`` a third fit sees the test
     part too, and is what gets registered.
@@ -55,10 +63,10 @@ def train(job: Job, prepared: Prepared) -> TrainedRun:
     key = job.key(prepared.facts["key"], job.config.train)
     run = TrainedRun(job.workspace.run(job.name, key), prepared, key, job.config.train.refit)
     _fit(job, run, "train", None)
-    epochs = run.training("train")["best_epoch"]
-    _fit(job, run, "train_and_validation", epochs)
+    chosen = run.training("train")
+    _fit(job, run, "train_and_validation", chosen)
     if run.registered == "all":
-        _fit(job, run, "all", epochs)
+        _fit(job, run, "all", chosen)
     link = os.path.relpath(prepared.folder, run.folder)
     write_json(run.folder / "run.json", {"key": key, "registered": run.registered, "prepared": link})
     return run
@@ -71,33 +79,56 @@ def open_trained(folder: Path) -> TrainedRun:
     return TrainedRun(folder, prepared, facts["key"], facts["registered"])
 
 
-def _fit(job: Job, run: TrainedRun, fitted_on: FittedOn, epochs: int | None) -> None:
+def _fit(job: Job, run: TrainedRun, fitted_on: FittedOn, like: dict[str, Any] | None) -> None:
+    """Fit towers, choosing epochs and prior by validation or, given an earlier fit, ``like`` that one."""
     if (run.folder / fitted_on).exists():
         return
-    prepared = run.prepared
+    prepared, config = run.prepared, job.config.train
     add_pairs(job, prepared, fitted_on)
     pairs = prepared.pairs(fitted_on)
     vocabulary = prepared.vocabulary(fitted_on)
-    validate = None
-    if fitted_on == "train" and prepared.facts["rows"]["validation"]:
-        k = job.config.train.early_stop_k
-        examination = examine(prepared.seen("train"), prepared.part("validation"), vocabulary)
-
-        def validate(towers: TwoTower) -> float:
-            return recall_of_vectors(towers.query_vectors(examination.queries), towers.item_vectors(), examination, k)
-
+    validation = _validation(prepared, vocabulary) if like is None else None
     trained = train_towers(
         pairs,
         vocabulary.n_users,
-        job.config.train,
+        config,
         seed=job.config.seed,
         device=job.config.device,
-        epochs=epochs,
-        validate=validate,
+        epochs=None if like is None else like["best_epoch"],
+        validate=None if validation is None else _recall(validation, config.early_stop_k),
         checkpoints=run.folder / f"{fitted_on}-checkpoints",
         reporter=job.reporter,
     )
+    prior = PopularityPrior(**like["prior"]) if like else PopularityPrior()
+    if validation is not None and config.popularity_prior:
+        some = _some_of(validation, job.config.seed)
+        prior = fit_prior(trained.towers, pairs.histories, config.temperature, _ndcg(some))
+    prior.apply(trained.towers, pairs.histories, config.temperature)
     with whole_folder(run.folder / fitted_on) as scratch:
         trained.towers.save(scratch)
-        facts = asdict(trained)
-        write_json(scratch / "training.json", {name: facts[name] for name in facts if name != "towers"})
+        facts = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name != "towers"}
+        write_json(scratch / "training.json", facts | {"prior": asdict(prior)})
+
+
+def _validation(prepared: Prepared, vocabulary: Vocabulary) -> Examination | None:
+    examination = examine(prepared.seen("train"), prepared.part("validation"), vocabulary).asked
+    return examination if len(examination) else None
+
+
+def _some_of(validation: Examination, seed: int) -> Examination:
+    """Draw as many users as suffice to choose among a few dozen priors."""
+    rows = np.random.default_rng(seed).permutation(len(validation))[:_PRIOR_USERS]
+    return validation.take(np.sort(rows))
+
+
+def _recall(validation: Examination, k: int) -> Callable[[TwoTower], float]:
+    return lambda towers: mean_of_vectors(
+        towers.query_vectors(validation.queries), towers.item_vectors(), validation, k
+    )
+
+
+def _ndcg(validation: Examination) -> Callable[[TwoTower], float]:
+    # A long list, since the choice is often made on few users.
+    return lambda towers: mean_of_vectors(
+        towers.query_vectors(validation.queries), towers.item_vectors(), validation, 100, metrics.ndcg_at_k
+    )

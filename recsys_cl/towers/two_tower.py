@@ -44,6 +44,7 @@ class TwoTower:
         spec: what they are made of.
         tables: "user" (n_users, d) and "item" (n_items, d), float32, on one device. The user table has no rows
             where the query encoder has no use for it.
+        prior: (n_items,) float32 that is added to an item's score for every query; nought unless `set_prior` set it.
         query: the user tower.
         candidate: the item tower.
     """
@@ -56,6 +57,7 @@ class TwoTower:
             "user": torch.zeros(rows, spec.embedding_dim, device=device),
             "item": torch.zeros(spec.n_items, spec.embedding_dim, device=device),
         }
+        self.prior = torch.zeros(spec.n_items, device=device)
         self.query: nn.Module = encoder(spec.embedding_dim).to(device)
         candidate = member("recsys_cl.towers.candidate_encoders", spec.candidate_encoder).Encoder
         self.candidate: nn.Module = candidate(spec.embedding_dim).to(device)
@@ -77,6 +79,8 @@ class TwoTower:
     def query_vectors(self, queries: Queries, *, block: int = 8192) -> npt.NDArray[np.float32]:
         """Return a vector for each query, (q, d) float32, ``block`` queries at a time.
 
+        Where there is a prior the vectors have one coordinate more, (q, d + 1), which is 1 for every query.
+
         Raises:
             InputError: a user or the catalogue is not the one the towers were made for.
         """
@@ -85,22 +89,31 @@ class TwoTower:
         for start in range(0, len(queries), block):
             inputs = self._query_inputs(queries, start, min(start + block, len(queries)))
             vectors[start : start + block] = self.encode_queries(inputs).float().cpu().numpy()
-        return vectors
+        return np.hstack([vectors, np.ones((len(vectors), 1), np.float32)]) if self.prior.any() else vectors
 
     @torch.inference_mode()
-    def item_vectors(self, *, block: int = 65_536) -> npt.NDArray[np.float32]:
-        """Return a vector for each item of the catalogue, (n_items, d) float32, ``block`` items at a time."""
+    def item_vectors(self, *, with_prior: bool = True, block: int = 65_536) -> npt.NDArray[np.float32]:
+        """Return a vector for each item of the catalogue, (n_items, d) float32, ``block`` items at a time.
+
+        Where there is a prior it is one coordinate more, (n_items, d + 1), unless ``with_prior`` is false.
+        """
         vectors = np.empty((self.spec.n_items, self.spec.embedding_dim), dtype=np.float32)
         for start in range(0, self.spec.n_items, block):
             items = torch.arange(start, min(start + block, self.spec.n_items), device=self.device)
             encoded = self.encode_candidates(CandidateInputs(self.tables["item"], items))
             vectors[start : start + block] = encoded.float().cpu().numpy()
-        return vectors
+        if not (with_prior and self.prior.any()):
+            return vectors
+        return np.hstack([vectors, self.prior.float().cpu().numpy()[:, None]])
+
+    def set_prior(self, prior: npt.NDArray[np.float32]) -> None:
+        """Set what is added to the score of each item, (n_items,) float32, for every query alike."""
+        self.prior.copy_(torch.from_numpy(prior))
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return every weight by name, sharing memory with the towers."""
         encoders = {"query": self.query, "candidate": self.candidate}
-        weights = {f"{name}_table": table for name, table in self.tables.items()}
+        weights = {f"{name}_table": table for name, table in self.tables.items()} | {"item_prior": self.prior}
         for prefix, encoder in encoders.items():
             weights |= {f"{prefix}.{name}": tensor.detach() for name, tensor in encoder.state_dict().items()}
         return weights

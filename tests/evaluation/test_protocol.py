@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from recsys_cl.config import EvaluateConfig
 from recsys_cl.evaluation import protocol
 from recsys_cl.evaluation.baselines import popularity
-from recsys_cl.evaluation.protocol import evaluate, examine, recall_of_vectors
+from recsys_cl.evaluation.protocol import evaluate, examine, mean_of_vectors
 from recsys_cl.pairs.histories import Queries, histories_of
 from recsys_cl.pairs.vocabulary import Vocabulary
 from recsys_cl.retrieval.exact import rank_exact
@@ -180,7 +180,7 @@ def test_marks_are_those_of_a_slow_loop(train_pairs, test_pairs, seed):
 
 
 @pytest.mark.parametrize("k", [1, 3, 50])
-def test_recall_of_vectors_is_the_headline_recall(k):
+def test_mean_of_vectors_is_the_headline_recall(k):
     draw = np.random.default_rng(1)
     train = log(*{(f"u{draw.integers(20)}", f"i{draw.integers(15)}") for _ in range(100)})
     test = log(*{(f"u{draw.integers(30)}", f"i{draw.integers(20)}") for _ in range(100)})
@@ -193,9 +193,9 @@ def test_recall_of_vectors_is_the_headline_recall(k):
     for row in np.flatnonzero(examination.headline):
         found = set(ranked[row]) & set(examination.relevant.row(row))
         recalls.append(len(found) / examination.n_relevant[row])
-    assert recall_of_vectors(queries, items, examination, k) == pytest.approx(np.mean(recalls))
+    assert mean_of_vectors(queries, items, examination, k) == pytest.approx(np.mean(recalls))
 
 
-def test_recall_of_vectors_with_nobody_to_ask():
+def test_mean_of_vectors_with_nobody_to_ask():
     examination = examine(TRAIN, log(("eve", "a")), VOCABULARY)
-    assert recall_of_vectors(np.ones((1, 2), np.float32), np.ones((4, 2), np.float32), examination, 5) == 0.0
+    assert mean_of_vectors(np.ones((1, 2), np.float32), np.ones((4, 2), np.float32), examination, 5) == 0.0
