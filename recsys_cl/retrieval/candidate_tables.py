@@ -1,30 +1,30 @@
-"""Tables written a piece at a time: Parquet, CSV or JSON Lines by the file's suffix."""
+"""Tables of candidates written a piece at a time: Parquet, CSV or JSON Lines by the file's suffix."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from recsys_cl.errors import ConfigError
+from recsys_cl.retrieval.recommendations import Recommendations
 
-Append = Callable[[pl.DataFrame], None]
+Append = Callable[[Recommendations], None]
 
 
-def table_writer(path: Path, suffix: str, schema: pl.DataFrame) -> AbstractContextManager[Append]:
-    """Open ``path`` for frames of one schema.
+def table_writer(path: Path, suffix: str, nobody: Recommendations, version: str) -> AbstractContextManager[Append]:
+    """Open ``path`` for recommendations.
 
     Args:
         path: the file to write.
-        suffix: ".parquet", ".csv" or ".jsonl": its format.
-        schema: an empty frame with the columns to come.
-
+        suffix: its format, as `checked_suffix` gives it.
+        nobody: recommendations without a user; they tell the types of the ids.
+        version: of the model, for the column `version`.
     """
-    return _WRITERS[suffix](path, schema)
+    return _WRITERS[suffix](path, nobody, version)
 
 
 def checked_suffix(path: Path) -> str:
@@ -40,27 +40,37 @@ def checked_suffix(path: Path) -> str:
 
 
 @contextmanager
-def _parquet(path: Path, schema: pl.DataFrame) -> Iterator[Append]:
-    compat = pl.CompatLevel.oldest()  # plain strings, which every reader knows
-    with pq.ParquetWriter(path, schema.to_arrow(compat_level=compat).schema, compression="zstd") as writer:
-        yield lambda frame: writer.write_table(frame.to_arrow(compat_level=compat))
+def _parquet(path: Path, nobody: Recommendations, version: str) -> Iterator[Append]:
+    schema = nobody.arrow(version).schema
+    with pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        use_dictionary=[name for name in schema.names if name != "score"],
+        write_statistics=["user_id"],  # by which a reader finds a user; more would cost more than the rest of writing
+        store_schema=False,  # readers see plain columns
+    ) as writer:
+        yield lambda batch: writer.write_table(batch.arrow(version))
 
 
 @contextmanager
-def _csv(path: Path, schema: pl.DataFrame) -> Iterator[Append]:
+def _csv(path: Path, nobody: Recommendations, version: str) -> Iterator[Append]:
     with path.open("wb") as stream:
-        schema.write_csv(stream)
-        yield lambda frame: frame.write_csv(stream, include_header=False)
+        _told(nobody, version).write_csv(stream)
+        yield lambda batch: _told(batch, version).write_csv(stream, include_header=False)
 
 
 @contextmanager
-def _json_lines(path: Path, schema: pl.DataFrame) -> Iterator[Append]:  # noqa: ARG001 - one signature
-    stream: BinaryIO
+def _json_lines(path: Path, nobody: Recommendations, version: str) -> Iterator[Append]:  # noqa: ARG001 - one signature
     with path.open("wb") as stream:
-        yield lambda frame: frame.write_ndjson(stream)
+        yield lambda batch: _told(batch, version).write_ndjson(stream)
 
 
-_WRITERS: dict[str, Callable[[Path, pl.DataFrame], AbstractContextManager[Append]]] = {
+def _told(batch: Recommendations, version: str) -> pl.DataFrame:
+    return batch.frame().with_columns(version=pl.lit(version))
+
+
+_WRITERS: dict[str, Callable[[Path, Recommendations, str], AbstractContextManager[Append]]] = {
     ".parquet": _parquet,
     ".csv": _csv,
     ".jsonl": _json_lines,

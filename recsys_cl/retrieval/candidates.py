@@ -27,6 +27,7 @@ from recsys_cl.retrieval.candidate_tables import checked_suffix, table_writer
 from recsys_cl.retrieval.frames import as_text, ids_of, written_as
 from recsys_cl.retrieval.id_files import read_ids
 from recsys_cl.retrieval.matches import Matches
+from recsys_cl.retrieval.recommendations import Recommendations
 from recsys_cl.retrieval.retriever import Mask, Retriever
 
 
@@ -89,11 +90,14 @@ def write_candidates(
             done = min(start + config.batch_users, len(work.texts))
             advance(done - start, f"{done / (time.perf_counter() - started):,.0f} users/s")
     rows = fallback = 0
-    with whole_file(out) as scratch, table_writer(scratch, suffix, work.empty()) as append:
+    with (
+        whole_file(out) as scratch,
+        table_writer(scratch, suffix, work.nobody(), retriever.version) as append,
+    ):
         for start, matches, popular in work.found(parts):
-            frame = work.table(matches, popular, start)
-            append(frame)
-            rows, fallback = rows + frame.height, fallback + int(popular.sum())
+            found = work.recommendations(start, matches, popular)
+            append(found)
+            rows, fallback = rows + int(found.counts.sum()), fallback + int(popular.sum())
     shutil.rmtree(parts)
     return CandidatesResult(out, rows, len(work.texts), fallback, retriever.version)
 
@@ -148,16 +152,14 @@ class _Work:
                 ) from error
             yield start, Matches(arrays["item_nums"], arrays["scores"]), arrays["popular"]
 
-    def empty(self) -> pl.DataFrame:
-        """Return the table of nobody."""
-        nothing = Matches(np.zeros((0, 1), dtype=np.int32), np.zeros((0, 1), dtype=np.float32))
-        return self.table(nothing, np.zeros(0, dtype=np.bool_), 0)
+    def recommendations(self, start: int, matches: Matches, popular: Mask) -> Recommendations:
+        """Put the matches of the batch that starts at user ``start`` under its users."""
+        return self.retriever.recommendations(self.written[start : start + len(popular)], matches, popular)
 
-    def table(self, matches: Matches, popular: Mask, start: int) -> pl.DataFrame:
-        """Lay out the candidates of the batch that starts at user ``start``."""
-        users = self.written[start : start + len(popular)]
-        frame = self.retriever.frame(users, matches, popular)
-        return frame.with_columns(version=pl.lit(self.retriever.version))
+    def nobody(self) -> Recommendations:
+        """Return recommendations for no user."""
+        nothing = Matches(np.zeros((0, 1), dtype=np.int32), np.zeros((0, 1), dtype=np.float32))
+        return self.recommendations(0, nothing, np.zeros(0, dtype=np.bool_))
 
 
 def _parts_folder(out: Path, fingerprint: str) -> Path:
