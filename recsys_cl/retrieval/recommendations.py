@@ -55,7 +55,8 @@ class Recommendations:
     @property
     def counts(self) -> npt.NDArray[np.int64]:
         """Items of each user, (q,) int64."""
-        return np.count_nonzero(self.matches.item_nums >= 0, axis=1)
+        counts: npt.NDArray[np.int64] = np.count_nonzero(self.matches.item_nums >= 0, axis=1)
+        return counts
 
     def frame(self) -> pl.DataFrame:
         """Return `user_id`, `item_id`, `score`, `rank`, `source`, a row for each item."""

@@ -15,7 +15,9 @@ from recsys_cl.retrieval.matches import Matches
 
 _WIDEST = 2048  # results asked of an approximate index for one query; who needs more is served exactly
 _FEW_ITEMS = 50_000  # an allowed part of the catalogue no larger than this is searched exactly
-_CELLS = 1 << 26  # bytes of the table in which seen items are marked
+_STEP = 32  # results by which the widths of two searches differ at least
+_CELLS = 1 << 21  # bytes of the table in which seen items are marked; fits the caches
+_SCORES = 1 << 22  # scores of exact search held at a time; fits the caches
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Search:
         if allowed is not None and (self.index.kind == "exact" or allowed.sum() <= _FEW_ITEMS):
             return _exact_among(np.flatnonzero(allowed), queries, self.vectors, seen, k)
         if self.index.kind == "exact":
-            return rank_exact(queries, self.vectors, seen, k)
+            block = max(1, _SCORES // max(len(self.vectors), 1))
+            return rank_exact(queries, self.vectors, seen, k, block_rows=block)
         return self._approximate(queries, k, seen, allowed)
 
     def _approximate(
@@ -103,10 +106,9 @@ def _within(seen: Histories, items: npt.NDArray[np.int64]) -> Histories:
 
 def _by_width(needed: npt.NDArray[np.int64], widest: int) -> Iterator[tuple[npt.NDArray[np.int64], int]]:
     """Gather rows that need about as many results; rows that need more than ``widest`` are left out."""
-    widths = np.minimum(1 << np.ceil(np.log2(np.maximum(needed, 1))).astype(np.int64), widest)
-    widths = np.where(needed > widest, 0, widths)
-    for width in np.unique(widths[widths > 0]):
-        yield np.flatnonzero(widths == width), int(width)
+    widths = np.minimum(-(-needed // _STEP) * _STEP, widest)
+    for width in np.unique(widths[needed <= widest]):
+        yield np.flatnonzero((widths == width) & (needed <= widest)), int(width)
 
 
 def _seen_among(nums: npt.NDArray[np.int64], seen: Histories) -> npt.NDArray[np.bool_]:
