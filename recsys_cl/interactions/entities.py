@@ -41,7 +41,7 @@ class Entities:
         self._longest = longest
         self._dtype = pl.Categorical(pl.Categories.random("ids", pl.UInt32))
         self._anchor = pl.Series([], dtype=self._dtype)  # polars forgets categories that no series has
-        self._troubles = np.zeros(0, np.uint8)  # by number; numbers have gaps
+        self._troubles = np.zeros(0, np.uint8)  # by number; `_UNUSED` until the id was looked at
         self._troubled = False
         self._suffix = ""
 

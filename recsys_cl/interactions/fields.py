@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from recsys_cl.interactions.batches import Batch, Layout, Role, Wanted, none_unreadable, unreadable
-from recsys_cl.interactions.lines import Block, block_size, blocks, read_head
+from recsys_cl.interactions.lines import Block, block_size, blocks, count_byte, read_head
 
 _QUOTE = ord('"')
 _LINE_FEED = ord("\n")
@@ -49,8 +49,8 @@ def read_fields(path: Path, layout: Layout, wanted: Wanted, *, quoted: bool = Tr
 
 def _batch(block: Block, shape: _Shape) -> Batch:
     data = block.data
-    lines = data.count(b"\n")
-    if not (shape.quoted and b'"' in data) and data.count(shape.separator) == lines * (shape.width - 1):
+    lines = count_byte(data, b"\n")
+    if not (shape.quoted and b'"' in data) and count_byte(data, shape.separator) == lines * (shape.width - 1):
         frame = _parsed(data, shape)
         if frame is not None and frame.height == lines:
             rows = pl.int_range(block.first_line, block.first_line + lines, eager=True)

@@ -27,7 +27,7 @@ from recsys_cl.interactions.schema import Ordering
 from recsys_cl.progress import Reporter
 
 _BUCKETS = 64  # parts of a log too large for memory, by user
-_MEMORY_BATCHES = 16  # batches of cleaned rows, about 50 bytes each, that are held in memory
+_MEMORY_BATCHES = 48  # batches of cleaned rows, about 50 bytes each, that are held in memory
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def blocks(path: Path, size: int, *, encoding: str = "utf-8", skip: int = 0, quo
                 continue
             place = raw.tell()
             yield from _block(data[:end], line, place - told, encoding, skip)
-            line, told = line + data.count(b"\n", 0, end), place
+            line, told = line + count_byte(data[:end], b"\n"), place
         if rest:
             yield from _block(rest + b"\n", line, raw.tell() - told, encoding, skip)
 
@@ -121,6 +121,11 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
         raise InputError(f"{path} may not be read by this user. Change its permissions, or copy it.") from error
 
 
+def count_byte(data: bytes, byte: bytes) -> int:
+    """Return how often a byte occurs in ``data``; where it is frequent this is faster than `bytes.count`."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == byte[0]))
+
+
 def _block(data: bytes, line: int, size: int, encoding: str, skip: int) -> Iterator[Block]:
     data = data.removeprefix(_BOM) if line == 1 else data
     for _ in range(max(0, skip + 1 - line)):
@@ -134,7 +139,7 @@ def _block(data: bytes, line: int, size: int, encoding: str, skip: int) -> Itera
 def _end(data: bytes, *, quoted: bool, limit: int) -> int:
     """Return where the last line that surely ends in ``data`` ends; 0 if none does."""
     last = data.rfind(b"\n") + 1
-    if not quoted or data.count(b'"', 0, last) % 2 == 0:
+    if not quoted or b'"' not in data or data.count(b'"', 0, last) % 2 == 0:
         return last
     text = np.frombuffer(data, np.uint8, count=last)
     outside = (np.cumsum(text == ord('"')) & 1) == 0

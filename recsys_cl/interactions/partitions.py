@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,12 @@ from recsys_cl.interactions.entities import Names
 from recsys_cl.interactions.schema import COLUMNS
 from recsys_cl.interactions.validate import Promise
 
+# Ids and values recur, times and positions rise: said to parquet, that is a third less to store, and sooner written.
+_STORAGE: dict[str, Any] = {
+    "compression": "zstd",
+    "use_dictionary": ["user_id", "item_id", "value", "part"],
+    "column_encoding": {"time": "DELTA_BINARY_PACKED", "position": "DELTA_BINARY_PACKED"},
+}
 _EVERY = 97  # one row in so many is looked at to cut the log into slices
 
 
@@ -68,13 +75,12 @@ class Writer:
 
     def write(self, rows: pl.DataFrame) -> None:
         """Write one slice: rows as in `clean.ROWS` that all come after those written before."""
-        rows = rows.sort("time", "position") if self._timed else rows.sort("position")
+        rows = _in_order(rows, timed=self._timed)
         self._hash(rows)
         if not self._timed:
             rows = rows.sort("test", "position")
         try:
-            for start in range(0, rows.height, self._batch_rows):
-                self._write_batch(self._promise.kept(self._frame(rows[start : start + self._batch_rows])))
+            self._write_batches(rows)
         finally:
             self._close()
         self._slices += 1
@@ -86,6 +92,18 @@ class Writer:
         content = digest_of([self._users.kind, self._items.kind, *names, *(h.hexdigest() for h in self._hashes)])
         first, last = (self._ends[0], self._ends[-1]) if self._ends else (None, None)
         return Written(self._rows, content, first, last)
+
+    def _write_batches(self, rows: pl.DataFrame) -> None:
+        # One batch is written while the next is made ready and validated.
+        with ThreadPoolExecutor(max_workers=1) as writing:
+            before: Future[None] | None = None
+            for start in range(0, rows.height, self._batch_rows):
+                frame = self._promise.kept(self._frame(rows[start : start + self._batch_rows]))
+                if before is not None:
+                    before.result()
+                before = writing.submit(self._write_batch, frame)
+            if before is not None:
+                before.result()
 
     def _frame(self, rows: pl.DataFrame) -> pl.DataFrame:
         columns = {
@@ -99,14 +117,13 @@ class Writer:
         return pl.DataFrame(columns, schema=COLUMNS)
 
     def _write_batch(self, frame: pl.DataFrame) -> None:
-        partition = frame["time"].dt.strftime("month=%Y-%m") if self._timed else "part=" + frame["part"]
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-        for name, start, length in _runs(partition):
+        for name, start, length in _months(frame["time"]) if self._timed else _parts(frame["part"]):
             if name != self._open_name:
                 self._close()
                 path = self._folder / name / f"{self._slices:05}.parquet"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._file, self._open_name = pq.ParquetWriter(path, table.schema, compression="zstd"), name
+                self._file, self._open_name = pq.ParquetWriter(path, table.schema, **_STORAGE), name
             self._file.write_table(table.slice(start, length))
 
     def _close(self) -> None:
@@ -168,7 +185,24 @@ def _ranks(names: Names, numbers: pl.Series) -> npt.NDArray[np.int64]:
     return ranks
 
 
-def _runs(values: pl.Series) -> list[tuple[str, int, int]]:
+def _in_order(rows: pl.DataFrame, *, timed: bool) -> pl.DataFrame:
+    rows = rows if rows["position"].is_sorted() else rows.sort("position")
+    if not timed or rows["time"].is_sorted():
+        return rows
+    return rows.sort("time", maintain_order=True)
+
+
+def _months(times: pl.Series) -> list[tuple[str, int, int]]:
+    """Return the months of sorted times: name of the folder, first row, number of rows."""
+    month = times.dt.year().cast(pl.Int32) * 12 + times.dt.month() - 1
+    return [(f"month={value // 12:04}-{value % 12 + 1:02}", start, length) for value, start, length in _runs(month)]
+
+
+def _parts(parts: pl.Series) -> list[tuple[str, int, int]]:
+    return [(f"part={value}", start, length) for value, start, length in _runs(parts)]
+
+
+def _runs(values: pl.Series) -> list[tuple[Any, int, int]]:
     runs = values.rle().struct.unnest().with_columns(start=pl.col("len").cum_sum() - pl.col("len"))
     return [(value, start, length) for length, value, start in runs.iter_rows()]
 

@@ -30,6 +30,10 @@ class Quarantine:
 
     Args:
         path: parquet file to write.
+
+    Attributes:
+        reasons: rows by reason.
+        examples: the first row of each reason.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,11 +60,7 @@ class Quarantine:
         for reason, count in rows.group_by("reason").len().iter_rows():
             self.reasons[reason] += count
             if reason not in self.examples:
-                self.examples[reason] = (
-                    rows.row(by_predicate=pl.col("reason") == reason, named=True)
-                    if count == 1
-                    else (rows.filter(pl.col("reason") == reason).row(0, named=True))
-                )
+                self.examples[reason] = rows.filter(pl.col("reason") == reason).row(0, named=True)
         present = [role for role in _ROLES if role in rows.columns]
         absent = [pl.lit(None, pl.String()).alias(role) for role in _ROLES if role not in present]
         cut = [pl.col(role).cast(pl.String, strict=False).str.slice(0, RAW_LENGTH) for role in present]

@@ -219,7 +219,8 @@ def verify(snapshot: Snapshot) -> None:
 def _make(
     folder: Path, request: Request, config: IngestConfig, parent: Snapshot | None, reporter: Reporter
 ) -> Snapshot:
-    opened = open_sources(request.inputs, config)
+    beside = {"title_col": None, "category_col": None} if request.items else {}  # those name columns of that file
+    opened = open_sources(request.inputs, config.model_copy(update=beside))
     ordering = ordering_of(opened, config)
     earlier = _earlier(parent, ordering) if parent else None
     for line in dict.fromkeys(told(one) for one in opened):

@@ -7,6 +7,7 @@ import gzip
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,9 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from ingesting import NOW, Ingest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ingesting import NOW, Ingest, ingested
 from pyarrow import feather
 
 from recsys_cl.errors import ConfigError, InputError, StorageError
@@ -166,14 +169,14 @@ def _full(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize(("where", "place"), [(pq.ParquetWriter, "write_table"), (feather, "write_feather")])
 def test_a_full_disk(where: object, place: str, take: Ingest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = pl.DataFrame({"user": range(40), "item": range(40), "rating": [n % 4 for n in range(40)]})
+    log = pl.DataFrame({"user": range(80), "item": range(80), "rating": [n % 4 for n in range(80)]})
     before = take(log)
     with monkeypatch.context() as patch:
         patch.setattr(where, place, _full)
         with pytest.raises(StorageError, match="No space left"):
             take(log, min_value=1, batch_rows=1)
     _untouched(before, tmp_path)
-    assert take(log, min_value=1, batch_rows=1).counts.filtered == 10
+    assert take(log, min_value=1, batch_rows=1).counts.filtered == 20
 
 
 def test_a_place_that_may_not_be_written(take: Ingest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,3 +258,30 @@ def test_the_present_is_a_parameter(take: Ingest) -> None:
         {"user": ["a", "b"], "item": ["x", "y"], "time": [NOW.timestamp() - 5, NOW.timestamp() + 90_000]}
     )
     assert take(frame).counts.reasons["quarantined"] == {"time_out_of_range": 1}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    content=st.one_of(
+        st.binary(max_size=60),
+        st.text('0123456789,\t:|; "\n\r{}aé\x00-.', max_size=80).map(str.encode),
+        st.lists(
+            st.sampled_from(
+                [b"user,item", b"1,2", b"1::2", b"{}", b'{"user":1,"item":[2]}', b'"', b"PAR1", b"\xff", b"1 2 3"]
+            )
+        ).map(b"\n".join),
+    ),
+    reader=st.sampled_from([None, "csv", "double_colon", "recbole", "json_lines", "parquet", "adjacency"]),
+    zipped=st.booleans(),
+)
+def test_whatever_stands_in_a_file_it_is_read_or_refused(content: bytes, reader: str | None, zipped: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        path.write_bytes(gzip.compress(content) if zipped else content)
+        try:
+            snapshot = ingested(path, Path(folder), format=reader)
+        except InputError as error:
+            if str(path) not in str(error):
+                raise
+        else:
+            assert load(snapshot).frame.height == snapshot.counts.kept

@@ -92,7 +92,7 @@ def _reduced(rows: list[tuple[int, int, int]], policy: str, core: int) -> list[i
 @settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(
-        st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(START, START + 3)), min_size=1, max_size=60
+        st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(START, START + 3)), min_size=1, max_size=90
     ),
     policy=st.sampled_from(["first", "last", "all"]),
     core=st.integers(1, 4),

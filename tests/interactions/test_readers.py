@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import tempfile
@@ -101,7 +102,7 @@ FORMATS: dict[str, Callable[[Path, Rows], None]] = {
 
 
 @pytest.mark.parametrize("file", FORMATS)
-@pytest.mark.parametrize("batch_rows", [7, 500_000])
+@pytest.mark.parametrize("batch_rows", [1, 500_000])
 def test_every_format_gives_the_same_log(file: str, batch_rows: int, tmp_path: Path) -> None:
     path = tmp_path / file
     FORMATS[file](path, ROWS)
@@ -284,3 +285,23 @@ def test_broken_json_lines_are_quarantined(take: Ingest, tmp_path: Path) -> None
     bad = pl.read_parquet(snapshot.quarantine).sort("row")
     assert bad["row"].to_list() == [2, 4, 5, 6]
     assert bad["reason"].unique().to_list() == ["malformed_row"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    ids=st.lists(
+        st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=6), min_size=1
+    ),
+    delimiter=st.sampled_from([",", "\t", ";", "|"]),
+    batch_rows=st.sampled_from([1, 500]),
+)
+def test_ids_of_any_kind_survive(ids: list[str], delimiter: str, batch_rows: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log.csv"
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL)
+            writer.writerows([["user", "item"], ["known", "item"], *([one, f"i{n}"] for n, one in enumerate(ids))])
+        snapshot = ingested(path, Path(folder), delimiter=delimiter, header=True, ordered=True, batch_rows=batch_rows)
+        expected = ["known", *(one for one in ids if one.strip())]
+        assert load(snapshot).frame["user_id"].to_list() == expected
+        assert snapshot.counts.read == len(ids) + 1

@@ -51,10 +51,14 @@ def _batch(block: Block, wanted: Wanted) -> Batch:
     words = lines.filter(pl.col("line").str.contains(r"\S")).with_columns(
         pl.col("line").str.split(" ").list.eval(pl.element().filter(pl.element() != "")).alias("words")
     )
-    # A line with a user alone explodes to one row without an item, and is quarantined as such.
-    pairs = words.select(
-        pl.col("row"), pl.col("words").list.first().alias("user"), pl.col("words").list.slice(1).alias("item")
-    ).explode("item")
+    parted = words.select(
+        "row", pl.col("words").list.first().alias("user"), pl.col("words").list.slice(1).alias("item")
+    )
+    lone = pl.col("item").list.len() == 0  # a user without items is one row without an item
+    pairs = parted.filter(~lone).explode("item")
+    if parted.select(lone.any()).item():
+        without = parted.filter(lone).select("row", "user", pl.lit(None, pl.String()).alias("item"))
+        pairs = pl.concat([pairs, without]).sort("row", maintain_order=True)
     return Batch(pairs.select(*wanted.columns, "row"), bad, block.size)
 
 

@@ -41,13 +41,15 @@ def layout(path: Path, config: IngestConfig) -> Layout:
     head = read_head(path)
     encoding = encoding_of(head)
     lines = head_lines(head, encoding)
+    if b"\x00" in head:
+        raise InputError(f"{path}: byte 0 in it shows that this is not text in UTF-8 or Latin-1. Convert it to UTF-8.")
     delimiter = _given(config.delimiter) if config.delimiter else _sniffed(lines)
     if delimiter is None:
         raise InputError(
             f"{path}, row 1: no delimiter stands out in {lines[0][:80]!r}. Each row needs at least a user and an item; "
             "name the delimiter with --delimiter or the format with --format."
         )
-    rows = list(csv.reader(lines, delimiter=delimiter))
+    rows = _parted(lines, delimiter)
     if len(rows[0]) < 2:
         raise InputError(
             f"{path}, row 1: the delimiter {delimiter!r} does not occur in {lines[0][:80]!r}."
@@ -98,10 +100,14 @@ def _agreement(lines: list[str], delimiter: str) -> tuple[bool, bool, int, int]:
 
 
 def _widths(lines: list[str], delimiter: str) -> Counter[int]:
+    return Counter(len(row) for row in _parted(lines, delimiter))
+
+
+def _parted(lines: list[str], delimiter: str) -> list[list[str]]:
     try:
-        return Counter(len(row) for row in csv.reader(lines, delimiter=delimiter) if row)
-    except csv.Error:
-        return Counter(line.count(delimiter) + 1 for line in lines)
+        return [row for row in csv.reader(lines, delimiter=delimiter) if row]
+    except csv.Error:  # a field of more than 131,072 characters
+        return [line.split(delimiter) for line in lines]
 
 
 def _width(rows: list[list[str]]) -> int:
