@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
 
+from flows.artifacts import publish_candidates
 from flows.plan import Plan
 from flows.tasks import write_candidates
+from flows.turn import in_turn
 
 
-@flow(name="candidates", log_prints=True)
-def candidates(plan: Plan, out: Path | None = None) -> dict[str, Any]:
+@flow(name="candidates", persist_result=True, result_serializer="json")
+def candidates(plan: Plan, out: str | None = None) -> dict[str, Any]:
     """Write the champion's candidates to ``out``, by default in the workspace; return path and rows."""
-    with plan.job().workspace.held():
-        return write_candidates(plan, out)
+    with in_turn(plan):
+        written = write_candidates(plan, out)
+    publish_candidates(plan, written)
+    return written

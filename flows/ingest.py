@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.artifacts import publish_snapshot
 from flows.plan import Plan
 from flows.tasks import ingest_log
+from flows.turn import in_turn
 
 
-@flow(name="ingest", log_prints=True)
+@flow(name="ingest", persist_result=True, result_serializer="json")
 def ingest(plan: Plan) -> str:
     """Read, clean and store the log; return the snapshot's folder."""
-    with plan.job().workspace.held():
-        return ingest_log(plan)
+    with in_turn(plan):
+        folder = ingest_log(plan)
+    publish_snapshot(plan, folder)
+    return folder

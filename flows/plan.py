@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from recsys_cl.config import RunConfig
+from recsys_cl.progress import SILENT, Reporter
 from recsys_cl.stages.ingest import Source
 from recsys_cl.stages.job import Job
 from recsys_cl.workspace import Workspace
@@ -26,20 +28,39 @@ class Plan(BaseModel):
     test: Path | None = Field(None, description="the test part of a given split")
     items: Path | None = Field(None, description="file of item titles and categories")
     append: bool = Field(False, description="add the inputs to the latest snapshot")
-    shared: Path | None = Field(None, description="folder that may hold public data sets already")
-    home: Path | None = Field(None, description="workspace folder; by default the checkout")
-    tracking_uri: str | None = Field(None, description="MLflow store; by default in the workspace")
+    shared: Path | None = Field(
+        None, description="folder that may hold public data sets already [env: RECSYS_CL_SHARED_DATA]"
+    )
+    home: Path | None = Field(None, description="workspace folder; by default the checkout [env: RECSYS_CL_HOME]")
+    tracking_uri: str | None = Field(
+        None, description="MLflow store; by default in the workspace [env: MLFLOW_TRACKING_URI]"
+    )
     settings: dict[str, Any] = Field({}, description="settings nested by stage, as in the YAML file")
+    wait: float = Field(0, ge=0, description="seconds to wait while another run holds the workspace")
 
-    def job(self) -> Job:
-        """Return the job the stages work on; the instant is now.
+    @property
+    def workspace(self) -> Workspace:
+        """Where everything is kept."""
+        return Workspace.at(self.home or _path_from("RECSYS_CL_HOME"))
+
+    @property
+    def config(self) -> RunConfig:
+        """All settings, checked.
 
         Raises:
             ConfigError: a setting is unknown or out of range.
         """
-        workspace = Workspace.at(self.home)
-        tracking_uri = self.tracking_uri or workspace.tracking_uri
-        return Job(workspace, self.name, RunConfig.of(self.settings), tracking_uri, datetime.now(UTC))
+        return RunConfig.of(self.settings)
+
+    def job(self, reporter: Reporter = SILENT) -> Job:
+        """Return the job the stages work on; the instant is now.
+
+        Raises:
+            ConfigError: a setting is unknown or out of range, or the name cannot be one.
+        """
+        workspace = self.workspace
+        uri = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or workspace.tracking_uri
+        return Job(workspace, self.name, self.config, uri, datetime.now(UTC), reporter)
 
     def source(self) -> Source:
         """Return where the interactions come from."""
@@ -50,5 +71,10 @@ class Plan(BaseModel):
             test=self.test,
             items=self.items,
             append=self.append,
-            shared=self.shared,
+            shared=self.shared or _path_from("RECSYS_CL_SHARED_DATA"),
         )
+
+
+def _path_from(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value) if value else None

@@ -7,86 +7,120 @@ a bad setting or a bad log is not.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from prefect import Task, task
+from prefect import Task, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 
 from flows.plan import Plan
+from flows.run_log import RunLog
 from recsys_cl import __version__
-from recsys_cl.errors import RegistryError, StorageError
+from recsys_cl.errors import IntegrityError, RegistryError, StorageError
 from recsys_cl.files import digest_of
 from recsys_cl.interactions.snapshot import open_snapshot
+from recsys_cl.registry.store import CHAMPION
 from recsys_cl.stages import candidates, evaluate, index, ingest, pairs, register, train
 
 _PASSING = (OSError, StorageError, RegistryError)
+_LASTING = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)  # OSErrors that stay
 
 
 def may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Tell whether a failure may be gone when the task is tried again."""
-    return isinstance(state.result(raise_on_failure=False), _PASSING)
+    error = state.data
+    # A data set that could not be fetched is bad input to a person, but the network may come back.
+    causes = (error, error.__cause__) if isinstance(error, Exception) else ()
+    return any(isinstance(one, _PASSING) and not isinstance(one, _LASTING) for one in causes)
 
 
 def cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
     """Return the digest of the task's name, settings, seed, starting folder and package version."""
     plan: Plan = parameters["plan"]
-    given = [plan.settings, str(plan.home), plan.name, str(parameters["folder"])]
-    return digest_of([context.task.name, given, __version__])
+    settings = plan.config.model_dump(mode="json")
+    return digest_of(
+        [context.task.name, plan.name, str(plan.workspace.home), settings, parameters["folder"], __version__]
+    )
 
 
 _CACHED: dict[str, Any] = {
     "cache_key_fn": cache_key,
     "persist_result": True,
     "result_serializer": "json",
+    "retries": 1,
+    "retry_delay_seconds": 10,
+    "retry_condition_fn": may_pass,
+}
+_AFRESH: dict[str, Any] = {
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+    "result_serializer": "json",
+    "retries": 3,
+    "retry_delay_seconds": [5, 30, 120],
     "retry_condition_fn": may_pass,
 }
 
 
-@task(retries=3, retry_delay_seconds=[5, 30, 120], retry_condition_fn=may_pass)
+@task(**_AFRESH)
 def ingest_log(plan: Plan) -> str:
-    """Read and clean the log; return the snapshot's folder."""
-    return str(ingest.ingest(plan.job(), plan.source()).folder)
+    """Read and clean the log, or find that this was done; return the snapshot's folder."""
+    return str(ingest.ingest(plan.job(RunLog()), plan.source()).folder)
 
 
-@task(**_CACHED, retries=1)
+@task(**_CACHED)
 def make_pairs(plan: Plan, folder: str) -> str:
     """Split the snapshot in ``folder`` and write its pairs; return their folder."""
-    return str(pairs.prepare(plan.job(), open_snapshot(Path(folder))).folder)
+    return str(pairs.prepare(plan.job(RunLog()), open_snapshot(Path(folder))).folder)
 
 
-@task(**_CACHED, retries=1)
+@task(**_CACHED)
 def train_towers(plan: Plan, folder: str) -> str:
     """Train on the pairs in ``folder``, going on from a checkpoint if there is one; return the run's folder."""
-    return str(train.train(plan.job(), pairs.open_prepared(Path(folder))).folder)
+    return str(train.train(plan.job(RunLog()), pairs.open_prepared(Path(folder))).folder)
 
 
-@task(**_CACHED, retries=1)
+@task(**_CACHED)
 def evaluate_towers(plan: Plan, folder: str) -> str:
     """Examine the towers of the run in ``folder`` and the baselines; return the evaluation's folder."""
-    return str(evaluate.evaluate(plan.job(), train.open_trained(Path(folder))).folder)
+    return str(evaluate.evaluate(plan.job(RunLog()), train.open_trained(Path(folder))).folder)
 
 
-@task(**_CACHED, retries=1)
+@task(**_CACHED)
 def build_index(plan: Plan, folder: str) -> str:
     """Index the towers evaluated in ``folder``; return the bundle's folder."""
-    return str(index.index(plan.job(), evaluate.open_evaluated(Path(folder))).folder)
+    return str(index.index(plan.job(RunLog()), evaluate.open_evaluated(Path(folder))).folder)
 
 
-@task(retries=3, retry_delay_seconds=[5, 30, 120], retry_condition_fn=may_pass, persist_result=False)
+@task(**_AFRESH)
 def register_bundle(plan: Plan, folder: str) -> dict[str, Any]:
-    """Register the bundle in ``folder`` and let the gate judge it; return name, version, promoted and reason."""
-    return register.register(plan.job(), index.open_bundled(Path(folder)))
+    """Register the bundle in ``folder`` and let the gate judge it; return `registry` and `report`."""
+    return register.register(plan.job(RunLog()), index.open_bundled(Path(folder)))
 
 
-@task(retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=may_pass, persist_result=False)
-def write_candidates(plan: Plan, out: Path | None) -> dict[str, Any]:
-    """Write candidates of the champion for every user; return path and rows."""
-    return candidates.write(plan.job(), None, None, out)
+@task(**_AFRESH)
+def examine_champion(plan: Plan) -> dict[str, Any]:
+    """Examine the champion beside the baselines on the latest snapshot; return `metrics` and `report`."""
+    result = evaluate.evaluate_bundle(plan.job(RunLog()), ingest.Source(), f"models:/{plan.name}@{CHAMPION}")
+    return result | {"report": str(result["report"])}
 
 
-def folder_of(step: Task[[Plan, str], str], plan: Plan, folder: str) -> str:
-    """Run ``step`` or take its cached result; run it after all when the cached folder was deleted since."""
+@task(**_AFRESH)
+def write_candidates(plan: Plan, out: str | None) -> dict[str, Any]:
+    """Write candidates of the champion for every user; return path, rows, users, fallback_users and version."""
+    found = candidates.write(plan.job(RunLog()), None, None, None if out is None else Path(out))
+    written: dict[str, Any] = found["candidates"]
+    return written
+
+
+def folder_of(step: Task[[Plan, str], str], plan: Plan, folder: str, opened: Callable[[Path], object]) -> str:
+    """Run ``step`` or take its cached result; run it after all when what was cached cannot be ``opened`` any more."""
     found = step(plan, folder)
-    return found if Path(found).exists() else step.with_options(refresh_cache=True)(plan, folder)
+    try:
+        opened(Path(found))
+    except IntegrityError as error:
+        get_run_logger().warning("What %s made before is no longer whole, so it runs again. %s", step.name, error)
+        found = step.with_options(refresh_cache=True)(plan, folder)
+    return found

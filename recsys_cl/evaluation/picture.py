@@ -1,0 +1,40 @@
+"""A plot that stands alone, outside the page it was drawn for."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+_COLORS = {
+    "ink": "#1d2126",
+    "muted": "#6a7078",
+    "rule": "#e3e1da",
+    "model": "#b3401f",
+    "baseline-1": "#5b7a99",
+    "baseline-2": "#8a7f5c",
+    "baseline-3": "#3f8078",
+    "baseline-4": "#7d5f96",
+    "baseline-5": "#4d5560",
+}  # those of the report's light page
+
+
+def standalone(svg: str, width: int = 840) -> str:
+    """Give a plot of `plots.all_plots` its own colours, a white ground and a size.
+
+    Args:
+        svg: the SVG element, with a viewBox.
+        width: in pixels; the height follows.
+
+    Returns:
+        The same element, which can be shown by itself or in an image.
+    """
+    for name, color in _COLORS.items():
+        svg = svg.replace(f"var(--{name})", color)
+    across, down = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()
+    size = f'width="{width}" height="{round(width * float(down) / float(across))}"'
+    return svg.replace("<svg", f'<svg {size} style="background:#fff"', 1)
+
+
+def data_uri(svg: str) -> str:
+    """Return an SVG element as an address that holds the whole picture."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
