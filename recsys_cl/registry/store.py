@@ -193,7 +193,7 @@ class Store:
             require_reachable(self.tracking_uri)
             return []
         with self._opened() as (_, client):
-            return sorted(model.name for model in client.search_registered_models())
+            return sorted(model.name for model in client.search_registered_models(max_results=1000))
 
     def locate(self, address: str) -> Location:
         """Find the bundle of ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``; fetch it if it is not here.
@@ -244,12 +244,14 @@ class Store:
     @contextmanager
     def _existing(self, name: str) -> Iterator[Any]:
         """Give a client if the model is there."""
+        if store_exists(self.tracking_uri):
+            with self._opened() as (_, client):
+                if client.search_registered_models(f"name = {name!r}"):
+                    yield client
+                    return
         known = self.names()
-        if name not in known:
-            hint = nearest(name, known) if known else " Nothing has been registered yet; run `recsys-cl register`."
-            raise RegistryError(f"The MLflow store {self.tracking_uri} has no model {name!r}.{hint}")
-        with self._opened() as (_, client):
-            yield client
+        hint = nearest(name, known) if known else " Nothing has been registered yet; run `recsys-cl register`."
+        raise RegistryError(f"The MLflow store {self.tracking_uri} has no model {name!r}.{hint}")
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:

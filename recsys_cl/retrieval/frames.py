@@ -30,6 +30,8 @@ def ids_of(values: Ids, column: str) -> pl.Series:
         InputError: the frame lacks the column, or an id is null.
     """
     ids = _series(values, column).rename(column)
+    if ids.dtype.is_float():
+        ids = ids.fill_nan(None)
     if ids.null_count():
         row = int(ids.is_null().arg_max() or 0)
         raise InputError(f"Row {row} of {column} is null; every row needs an id. Leave such rows out.")

@@ -31,9 +31,6 @@ class Location:
     folder: Path
     version: str | None = None
 
-    def __fspath__(self) -> str:
-        return str(self.folder)
-
 
 def locate(address: str | Path | Location) -> Location:
     """Find a bundle.

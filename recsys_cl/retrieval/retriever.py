@@ -90,8 +90,11 @@ class Retriever:
         popular = self.bundle.popularity if allowed is None else np.where(allowed, self.bundle.popularity, -np.inf)
         known, others = np.flatnonzero(~unknown), np.flatnonzero(unknown)
         for rows, matches in (
-            (known, self.bundle.search(vectors[known], k, seen=seen and seen.take(known), allowed=allowed)),
-            (others, rank_same(popular, len(others), k, seen=seen and seen.take(others))),
+            (
+                known,
+                self.bundle.search(vectors[known], k, seen=None if seen is None else seen.take(known), allowed=allowed),
+            ),
+            (others, rank_same(popular, len(others), k, seen=None if seen is None else seen.take(others))),
         ):
             found.item_nums[rows], found.scores[rows] = matches.item_nums, matches.scores
         return found, unknown

@@ -14,7 +14,6 @@ from recsys_cl.config import IndexConfig
 from recsys_cl.errors import RecsysError
 from recsys_cl.families import member, members
 from recsys_cl.progress import SILENT, Reporter
-from recsys_cl.retrieval.exact import rank_exact
 from recsys_cl.retrieval.faiss_index import KINDS, FaissIndex, Vectors
 from recsys_cl.retrieval.search import Search
 
@@ -52,7 +51,6 @@ class IndexReport:
         ms_per_query: milliseconds a query in one batch.
         n_items: vectors in the index.
         bytes: size on disk.
-        bytes_per_item: the same for one item.
         tried: everything measured, in order.
         note: why this one, in a sentence.
     """
@@ -66,18 +64,18 @@ class IndexReport:
     ms_per_query: float
     n_items: int
     bytes: int
-    bytes_per_item: float
     tried: tuple[Trial, ...]
     note: str
 
     def describe(self) -> dict[str, Any]:
-        """Return the report JSON-ready."""
-        return asdict(self)
+        """Return the report JSON-ready, with ``bytes_per_item``."""
+        return asdict(self) | {"bytes_per_item": self.bytes / self.n_items}
 
     @classmethod
     def of(cls, described: dict[str, Any]) -> Self:
         """Return the report that was described."""
-        return cls(**{**described, "tried": tuple(Trial(**trial) for trial in described["tried"])})
+        facts = {name: described[name] for name in cls.__dataclass_fields__}
+        return cls(**facts | {"tried": tuple(Trial(**trial) for trial in described["tried"])})
 
 
 def build_index(
@@ -109,26 +107,30 @@ def build_index(
     """
     queries = _drawn(user_vectors, config.tuning_queries, seed)
     k = min(k, len(item_vectors))
-    exact = FaissIndex.build(EXACT, item_vectors)
-    truth, ms = _timed(lambda: rank_exact(queries, item_vectors, None, k).item_nums)
-    trials = [Trial(EXACT, {}, 1.0, ms)]
-    chosen, best, note = exact, trials[0], f"The catalogue has fewer than {config.exact_below} items."
+    search = Search(FaissIndex.build(EXACT, item_vectors), item_vectors)
+    truth, ms = _timed(lambda: search(queries, k).item_nums)
+    chosen, best = search.index, Trial(EXACT, {}, 1.0, ms)
+    trials = [best]
+    limit = ms if config.index_kind == "auto" else np.inf  # a kind that was named need not be quicker than exact
     kinds = _kinds(config, len(item_vectors))
-    if kinds:
-        named = config.index_kind != "auto"
-        rival = None if named else (exact, trials[0])
-        with reporter.bar("index", len(kinds)) as advance:
-            for kind in kinds:
-                built = _tuned(FaissIndex.build(kind, item_vectors), queries, truth, config.index_recall)
-                trials += built[1]
-                if built[0] is not None and (rival is None or built[1][-1].ms_per_query < rival[1].ms_per_query):
-                    rival = built[0], built[1][-1]
-                advance(1, kind)
-        chosen, best = rival or (exact, trials[0])
-        note = _why(best, trials, config)
-    elif config.index_kind == EXACT:
-        note = "Exact search was asked for."
-    return Search(chosen, item_vectors), _report(chosen, best, trials, note, config, k, len(queries))
+    with reporter.bar("index", len(kinds)) as advance:
+        for kind in kinds:
+            index, measured = _tuned(FaissIndex.build(kind, item_vectors), queries, truth, config.index_recall)
+            trials += measured
+            if index is not None and measured[-1].ms_per_query < limit:
+                chosen, best, limit = index, measured[-1], measured[-1].ms_per_query
+            advance(1, kind)
+    report = IndexReport(
+        **asdict(best),
+        target=config.index_recall,
+        k=k,
+        queries=len(queries),
+        n_items=len(chosen),
+        bytes=chosen.n_bytes,
+        tried=tuple(trials),
+        note=_why(best, trials, config),
+    )
+    return Search(chosen, item_vectors), report
 
 
 def _kinds(config: IndexConfig, n_items: int) -> list[str]:
@@ -179,6 +181,10 @@ def _recall(found: npt.NDArray[np.int64], truth: npt.NDArray[np.int32]) -> float
 
 
 def _why(best: Trial, trials: list[Trial], config: IndexConfig) -> str:
+    if config.index_kind == EXACT:
+        return "Exact search was asked for."
+    if len(trials) == 1:
+        return f"The catalogue has fewer than {config.exact_below:,} items."
     if best.kind != EXACT:
         return f"The quickest of {len(trials)} settings measured that finds {config.index_recall:.1%} of exact search."
     if any(trial.kind != EXACT and trial.recall >= config.index_recall for trial in trials):
@@ -187,23 +193,4 @@ def _why(best: Trial, trials: list[Trial], config: IndexConfig) -> str:
     return (
         f"No approximate index found {config.index_recall:.1%} of exact search (the closest, {closest.kind}, found "
         f"{closest.recall:.1%}), so search is exact."
-    )
-
-
-def _report(
-    index: FaissIndex, best: Trial, trials: list[Trial], note: str, config: IndexConfig, k: int, queries: int
-) -> IndexReport:
-    return IndexReport(
-        kind=best.kind,
-        parameters=best.parameters,
-        recall=best.recall,
-        target=config.index_recall,
-        k=k,
-        queries=queries,
-        ms_per_query=best.ms_per_query,
-        n_items=len(index),
-        bytes=index.n_bytes,
-        bytes_per_item=index.n_bytes / max(len(index), 1),
-        tried=tuple(trials),
-        note=note,
     )

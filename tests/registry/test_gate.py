@@ -14,7 +14,7 @@ from recsys_cl.registry.gate import Challenger, Verdict, judge
 from recsys_cl.retrieval.tuning import IndexReport
 
 USERS = 400
-INDEX = IndexReport("exact", {}, 1.0, 0.99, 100, 1000, 0.1, 1000, 256_000, 256.0, (), "Exact search was asked for.")
+INDEX = IndexReport("exact", {}, 1.0, 0.99, 100, 1000, 0.1, 1000, 256_000, (), "Exact search was asked for.")
 
 
 def marks(seed: int = 0, shift: float = 0.0, *, users: int = USERS, first: int = 0) -> pl.DataFrame:

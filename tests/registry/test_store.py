@@ -6,15 +6,18 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
-from recsys_cl.config import CandidatesConfig
+from recsys_cl.config import CandidatesConfig, GateConfig
 from recsys_cl.errors import IntegrityError, RegistryError
+from recsys_cl.registry.gate import Challenger, judge
 from recsys_cl.registry.store import Record, Store
 from recsys_cl.retrieval.candidates import write_candidates
 from recsys_cl.retrieval.manifest import Manifest
 from recsys_cl.retrieval.retriever import Retriever
+from recsys_cl.retrieval.tuning import IndexReport
 
 RECORD = Record(
     params={"seed": 0, "train": {"epochs": 3, "similarity": "cosine"}},
@@ -208,3 +211,37 @@ def test_a_truncated_database_is_said_at_once(store, bundle_of):
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(RegistryError, match="MLflow store"):
         store.versions("toy")
+
+
+def test_a_worse_challenger_changes_nothing_and_a_better_one_can_be_taken_back(filled):
+    index = IndexReport("exact", {}, 1.0, 0.99, 100, 10, 0.1, 30, 1000, (), "")
+
+    def offered(version: int, recall: float, rival: float | None) -> bool:
+        def marks(mean: float) -> pl.DataFrame:
+            spread = np.random.default_rng(0).normal(mean, 0.05, 300)
+            ids = [f"u{number:03d}" for number in range(300)]
+            return pl.DataFrame({"user_id": ids, "warm": True, "n_relevant": 1, "recall_at_20": spread})
+
+        metrics = {"recall_at_20": recall, "coverage_at_20": 0.9}
+        challenger = Challenger(metrics, marks(recall), {"recall_at_20": 0.01}, vectors_finite=True, index=index)
+        verdict = judge(challenger, None if rival is None else marks(rival), GateConfig())
+        (filled.promote if verdict.promoted else filled.decline)("toy", version, verdict.reason)
+        return verdict.promoted
+
+    assert offered(1, 0.30, None)
+    assert not offered(2, 0.20, 0.30)
+    assert aliases(filled) == {4: [], 3: [], 2: ["challenger"], 1: ["champion"]}
+    reason = next(line["reason"] for line in filled.versions("toy") if line["version"] == 2)
+    assert "not within 1.0% of it" in reason
+    assert offered(3, 0.35, 0.30)
+    assert filled.rollback("toy")["version"] == 1
+    assert filled.locate("models:/toy@champion").version == "1"
+
+
+def test_the_store_of_the_workspace_is_the_default(store, bundle_of, tmp_path, monkeypatch):
+    store.register(bundle_of(0), "toy", RECORD)
+    (tmp_path / "store").rename(tmp_path / "mlflow")
+    (tmp_path / "store").symlink_to(tmp_path / "mlflow")  # artifacts are found by their absolute paths
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("RECSYS_CL_HOME", str(tmp_path))
+    assert Retriever.load("models:/toy/1").version == "1"

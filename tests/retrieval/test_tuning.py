@@ -26,7 +26,7 @@ def test_a_small_catalogue_is_searched_exactly(vectors):
     assert (report.kind, report.recall, report.n_items) == ("exact", 1.0, 3000)
     assert len(report.tried) == 1
     assert report.bytes == search.index.n_bytes > 3000 * 16 * 4
-    assert report.bytes_per_item == report.bytes / 3000
+    assert report.describe()["bytes_per_item"] == report.bytes / 3000
     assert report.ms_per_query > 0
 
 
