@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import recsys_cl
@@ -28,6 +28,8 @@ from recsys_cl.retrieval.locations import Location
 from recsys_cl.retrieval.manifest import MANIFEST, Manifest
 from recsys_cl.workspace import Workspace
 
+_OfMlflow: TypeAlias = Any  # its modules and classes, which have no types we could rely on
+
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 _TRACKING_URI = "MLFLOW_TRACKING_URI"
@@ -39,6 +41,8 @@ _QUIET = {
     "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 _OF_MLFLOW_ITSELF = (  # warnings about its own code
     r"The ``noload`` loader strategy is deprecated",
@@ -242,7 +246,7 @@ class Store:
         return (self.artifacts.absolute() / name).as_uri()
 
     @contextmanager
-    def _existing(self, name: str) -> Iterator[Any]:
+    def _existing(self, name: str) -> Iterator[_OfMlflow]:
         """Give a client if the model is there."""
         if store_exists(self.tracking_uri):
             with self._opened() as (_, client):
@@ -254,7 +258,7 @@ class Store:
         raise RegistryError(f"The MLflow store {self.tracking_uri} has no model {name!r}.{hint}")
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[Any, Any]]:
+    def _opened(self) -> Iterator[tuple[_OfMlflow, _OfMlflow]]:
         """Give MLflow, set to this store, and a client; turn its refusals into ours."""
         require_reachable(self.tracking_uri)
         with _calm():
@@ -279,7 +283,7 @@ def download(address: str) -> Location:
     return Store(os.environ.get(_TRACKING_URI) or home.tracking_uri, home.artifacts).locate(address)
 
 
-def _mlflow() -> Any:  # noqa: ANN401 - MLflow's module
+def _mlflow() -> _OfMlflow:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     import mlflow  # noqa: PLC0415 - it reads the environment when imported, and importing this file must not set any
@@ -301,7 +305,7 @@ def _calm() -> Iterator[None]:
         yield
 
 
-def _log(mlflow: Any, bundle: Path, manifest: Manifest, record: Record) -> Any:  # noqa: ANN401 - MLflow's classes
+def _log(mlflow: _OfMlflow, bundle: Path, manifest: Manifest, record: Record) -> _OfMlflow:
     """Fill the run that is open; return the model logged."""
     data = mlflow.data.meta_dataset.MetaDataset(
         mlflow.data.code_dataset_source.CodeDatasetSource({"source": record.data_source}),
@@ -325,7 +329,7 @@ def _log(mlflow: Any, bundle: Path, manifest: Manifest, record: Record) -> Any: 
     return logged
 
 
-def _signature(mlflow: Any, bundle: Path) -> Any:  # noqa: ANN401 - MLflow's classes
+def _signature(mlflow: _OfMlflow, bundle: Path) -> _OfMlflow:
     types = mlflow.types
     written = {"integer": "long", "string": "string"}
     vocabulary = Vocabulary.load(bundle)
@@ -349,35 +353,35 @@ def _flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _experiment(client: Any, name: str, artifact_root: str | None) -> str:  # noqa: ANN401 - MLflow's client
+def _experiment(client: _OfMlflow, name: str, artifact_root: str | None) -> str:
     found = client.get_experiment_by_name(name)
     return str(found.experiment_id if found else client.create_experiment(name, artifact_location=artifact_root))
 
 
-def _aliases(client: Any, name: str) -> dict[str, int]:  # noqa: ANN401 - MLflow's client
+def _aliases(client: _OfMlflow, name: str) -> dict[str, int]:
     models = client.search_registered_models(f"name = {name!r}")
     return {alias: int(version) for model in models for alias, version in model.aliases.items()}
 
 
-def _history(client: Any, name: str) -> list[int]:  # noqa: ANN401 - MLflow's client
+def _history(client: _OfMlflow, name: str) -> list[int]:
     """Return the versions that were champion, oldest first, without those deleted since."""
     numbers = client.get_registered_model(name).tags.get(_HISTORY, "")
     present = {int(version.version) for version in client.search_model_versions(f"name = {name!r}")}
     return [number for number in map(int, filter(None, numbers.split(","))) if number in present]
 
 
-def _crown(client: Any, name: str, version: int, history: list[int]) -> None:  # noqa: ANN401 - MLflow's client
+def _crown(client: _OfMlflow, name: str, version: int, history: list[int]) -> None:
     client.set_registered_model_tag(name, _HISTORY, ",".join(map(str, history)))
     client.set_registered_model_alias(name, CHAMPION, str(version))
 
 
-def _require_version(client: Any, name: str, version: int) -> None:  # noqa: ANN401 - MLflow's client
+def _require_version(client: _OfMlflow, name: str, version: int) -> None:
     known = sorted(int(one.version) for one in client.search_model_versions(f"name = {name!r}"))
     if version not in known:
         raise RegistryError(f"The model {name!r} has no version {version}; it has {', '.join(map(str, known))}.")
 
 
-def _described(version: Any, run: Any, aliases: dict[str, int]) -> dict[str, Any]:  # noqa: ANN401 - MLflow's classes
+def _described(version: _OfMlflow, run: _OfMlflow, aliases: dict[str, int]) -> dict[str, Any]:
     number = int(version.version)
     return {
         "version": number,
