@@ -128,13 +128,21 @@ class Epoch(Facts):
     pairs_per_second: float | None = None
 
 
+class PriorFacts(Facts):
+    """The popularity prior that validation chose: half-life as a share of the log's period, and strength in logits."""
+
+    half_life: float | None = None
+    strength: float = 0.0
+
+
 class TrainingFacts(Facts):
-    """The training curve, the epoch whose weights were kept (from 1), and whether validation ended it."""
+    """The training curve, the epoch whose weights were kept (from 1), whether validation ended it, and the prior."""
 
     curve: tuple[Epoch, ...]
     best_epoch: int
     stopped_early: bool = False
     validation_metric: str = "recall_at_20"
+    prior: PriorFacts = PriorFacts()
 
 
 class TrialFacts(Facts):
@@ -186,7 +194,7 @@ class EvaluationReport(Facts):
         name: of the log and the model.
         created: the instant of the evaluation (UTC).
         package_version: of this package.
-        evaluated_on: which data the model that was marked had been fitted on.
+        evaluated_on: which data the model that was marked had been fitted on; None for a bundle from elsewhere.
         registered_on: which data the registered model was fitted on; None where nothing is registered.
         confidence: coverage of all intervals.
         seed: of the bootstrap and of everything else random.
@@ -206,7 +214,7 @@ class EvaluationReport(Facts):
     name: str
     created: datetime
     package_version: str
-    evaluated_on: FittedOn
+    evaluated_on: FittedOn | None
     registered_on: FittedOn | None = None
     confidence: float = 0.95
     seed: int = 0

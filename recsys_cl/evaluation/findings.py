@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from recsys_cl.evaluation.facts import Difference, EvaluationReport, FittedOn, Marks
+from recsys_cl.evaluation.facts import Difference, EvaluationReport, FittedOn, Marks, PriorFacts
 
 _LABELS = {"als": "ALS", "ease": "EASE", "item_knn": "Item-kNN"}
 _METRICS = {"ndcg": "NDCG", "mrr": "MRR", "map": "MAP", "capped_recall": "Capped recall", "gini": "Gini"}
@@ -87,7 +87,12 @@ def provenance(report: EvaluationReport) -> list[str]:
     told = []
     if report.data.synthetic:
         told.append("The log is synthetic: it was made by this package and says nothing about real people.")
-    told.append(f"The marks are of a model fitted on {FITTED_ON[report.evaluated_on]}.")
+    if report.evaluated_on is None:
+        told.append("The marks are of a bundle as it was given, asked with the histories of this log.")
+    else:
+        told.append(f"The marks are of a model fitted on {FITTED_ON[report.evaluated_on]}.")
+    if report.training is not None:
+        told.append(_prior(report.training.prior))
     if report.registered_on is None:
         return told
     if report.registered_on == report.evaluated_on:
@@ -98,6 +103,15 @@ def provenance(report: EvaluationReport) -> list[str]:
             "the marks are an estimate of how it does."
         )
     return told
+
+
+def _prior(prior: PriorFacts) -> str:
+    if prior.strength == 0:
+        return "Validation gave popularity no place beside the towers."
+    which = "Popularity"
+    if prior.half_life is not None:
+        which = f"Recent popularity (an interaction counts half after {prior.half_life:.1%} of the period)"
+    return f"{which} counts beside the towers with strength {prior.strength:g}, as validation chose."
 
 
 def who_was_asked(report: EvaluationReport) -> list[str]:

@@ -11,6 +11,7 @@ from recsys_cl.errors import ConfigError
 from recsys_cl.registry.store import CHAMPION, Store
 from recsys_cl.retrieval.candidates import write_candidates
 from recsys_cl.retrieval.id_files import read_ids
+from recsys_cl.retrieval.locations import Location, locate
 from recsys_cl.retrieval.retriever import Retriever
 from recsys_cl.stages.job import Job
 
@@ -27,7 +28,7 @@ def write(job: Job, location: str | None, users: Path | None, out: Path | None) 
     Returns:
         ``candidates`` with path, rows, users, fallback_users and version.
     """
-    retriever = load_retriever(job, location)
+    retriever = Retriever.load(locate_bundle(job, location))
     path = out or job.workspace.candidates(job.name) / "candidates.parquet"
     asked = None if users is None else read_ids(users, "user_id")
     result = write_candidates(retriever, asked, path, job.config.candidates, job.reporter)
@@ -48,7 +49,7 @@ def recommend(
     """
     if sum([bool(user_ids), from_history is not None, similar_to is not None]) != 1:
         raise ConfigError("Give user ids, or --history, or --similar-to: one of the three.")
-    retriever = load_retriever(job, location)
+    retriever = Retriever.load(locate_bundle(job, location))
     k, exclude_seen = job.config.candidates.k, job.config.candidates.exclude_seen
     if from_history is not None:
         history = [[item.strip() for item in from_history.split(",")]]
@@ -60,12 +61,12 @@ def recommend(
     return {"version": retriever.version, "recommendations": _titled(found, retriever).to_dicts()}
 
 
-def load_retriever(job: Job, location: str | None) -> Retriever:
-    """Load the bundle at ``location``; addresses are looked up in the job's own store."""
+def locate_bundle(job: Job, location: str | None) -> Location:
+    """Find the bundle at ``location``, by default the champion; addresses are looked up in the job's own store."""
     address = location or f"models:/{job.name}@{CHAMPION}"
     if address.startswith("models:/"):
-        return Retriever.load(Store(job.tracking_uri, job.workspace.artifacts).locate(address))
-    return Retriever.load(address)
+        return Store(job.tracking_uri, job.workspace.artifacts).locate(address)
+    return locate(address)
 
 
 def _titled(found: pl.DataFrame, retriever: Retriever) -> pl.DataFrame:

@@ -17,8 +17,10 @@ from recsys_cl.evaluation.protocol import Examination, examine
 from recsys_cl.evaluation.report import read_report, write_report
 from recsys_cl.files import read_json, whole_folder, write_json
 from recsys_cl.pairs.histories import histories_of
+from recsys_cl.retrieval.manifest import Manifest
 from recsys_cl.retrieval.retriever import Retriever
 from recsys_cl.stages.assemble import assemble
+from recsys_cl.stages.candidates import locate_bundle
 from recsys_cl.stages.ingest import Source, ingest
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.pairs import Prepared, prepare
@@ -89,19 +91,27 @@ def evaluate_bundle(job: Job, source: Source, location: str) -> dict[str, Any]:
 
     The bundle is asked with the histories that the log has before the test; baselines learn from that part of the log.
     """
-    retriever = Retriever.load(location)
+    found = locate_bundle(job, location)
+    manifest, retriever = Manifest.verify(found.folder), Retriever.load(found)
     snapshot = ingest(job, source)
     prepared = prepare(job, snapshot)
+    if manifest.fitted_on == "all" and manifest.data_digest == snapshot.digest:
+        raise InputError(
+            f"The bundle {location} was fitted on all of this log, the test part included, so no figure from it would "
+            "be honest. Evaluate it on a later log, or evaluate the run that made it."
+        )
     comparison, examination = _compare(job, prepared, retriever)
     if not len(examination.asked):
         raise InputError(
             f"The bundle {location} knows none of the test users of {job.name!r}, or they did nothing new; "
             "give the log it was trained on, or a later one."
         )
-    folder = job.workspace.run(job.name, job.key(retriever.digest, job.config.evaluate)) / "evaluation"
-    report = _report(job, prepared, comparison, examination)
-    _write(folder, retriever.digest, report, comparison)
-    return {"name": job.name, **snapshot.describe(), "metrics": comparison.metrics(), "report": folder / "report.html"}
+    key = job.key(f"{retriever.digest} {prepared.facts['key']}", job.config.evaluate)
+    folder = job.workspace.run(job.name, key) / "evaluation"
+    report = _report(job, prepared, comparison, examination).model_copy(update={"evaluated_on": None})
+    _write(folder, key, report, comparison)
+    described = {"metrics": comparison.metrics(), "report": str(folder / "report.html")}
+    return {"name": job.name, **snapshot.describe(), **described}
 
 
 def _compare(job: Job, prepared: Prepared, model: Retriever) -> tuple[Comparison, Examination]:
