@@ -137,8 +137,8 @@ class GateConfig(Settings):
     """When a challenger becomes champion."""
 
     gate_metric: str = Field("recall_at_20", description="the metric compared")
-    tolerance: float = Field(0.01, ge=0, le=1, description="relative loss against the champion that is still accepted")
-    gate_confidence: float = Field(0.95, gt=0.5, lt=1, description="confidence that the loss is within the tolerance")
+    tolerance: float = Field(0.02, ge=0, le=1, description="relative loss against the champion that is still accepted")
+    gate_confidence: float = Field(0.8, gt=0.5, lt=1, description="confidence that the loss is within the tolerance")
     min_coverage: float = Field(0.01, ge=0, le=1, description="least share of the catalogue recommended to anyone")
     beat_popularity: bool = Field(True, description="whether a model must beat popularity")
 
