@@ -46,7 +46,7 @@ def test_the_same_model_again_is_promoted_even_without_tolerance():
 
 
 def test_a_better_challenger_is_promoted_and_called_better():
-    verdict = judge(challenger(marks(shift=0.05)), marks(), GateConfig())
+    verdict = judge(challenger(marks(shift=0.05)), marks(), GateConfig(gate_confidence=0.95))
     assert verdict.promoted
     assert "better with 95% confidence" in verdict.reason
     assert verdict.comparison.users == USERS
@@ -55,7 +55,7 @@ def test_a_better_challenger_is_promoted_and_called_better():
 
 
 def test_a_worse_challenger_stays_challenger_with_the_figures():
-    verdict = judge(challenger(marks(shift=-0.05)), marks(), GateConfig())
+    verdict = judge(challenger(marks(shift=-0.05)), marks(), GateConfig(tolerance=0.01, gate_confidence=0.95))
     assert not verdict.promoted
     assert failed(verdict) == ["not worse than the champion"]
     assert "not within 1.0% of it with 95% confidence" in verdict.reason
@@ -77,7 +77,7 @@ def test_too_few_users_to_be_sure_are_not_enough():
 
 def test_the_threshold_is_the_quantile_of_resampled_differences():
     ours, theirs = marks(1), marks(2)
-    verdict = judge(challenger(ours), theirs, GateConfig(), samples=4000)
+    verdict = judge(challenger(ours), theirs, GateConfig(tolerance=0.01, gate_confidence=0.95), samples=4000)
     difference = ours["recall_at_20"].to_numpy() - theirs["recall_at_20"].to_numpy()
     draw = np.random.default_rng(99)
     means = [difference[draw.integers(0, USERS, USERS)].mean() for _ in range(4000)]
