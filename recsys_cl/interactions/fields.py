@@ -87,13 +87,11 @@ def _careful(block: Block, shape: _Shape) -> Batch:
         records = min(records, _records(text, shape, multiline=False), key=lambda found: found.broken)
     decodable = _decodable(block.data, records)
     good = records.good & decodable
-    kept = np.repeat(good, records.ends - records.starts)
-    frame = _parsed(text[kept].tobytes(), shape)
+    frame = _parsed(_only(block.data, records, good), shape)
     lines = block.first_line + records.lines
     if frame is None or frame.height != good.sum():  # the parser sees it otherwise: ask it about each record
         good &= _acceptable(block.data, records, good, shape)
-        kept = np.repeat(good, records.ends - records.starts)
-        frame = _parsed(text[kept].tobytes(), shape)
+        frame = _parsed(_only(block.data, records, good), shape)
     if frame is None:
         raise AssertionError("records that can be parsed one by one cannot be parsed together")
     bad = ~good & ~records.blank
@@ -117,25 +115,33 @@ class _Records:
 
 
 def _records(text: npt.NDArray[np.uint8], shape: _Shape, *, multiline: bool = True) -> _Records:
-    feeds = text == _LINE_FEED
-    quotes = np.cumsum(text == _QUOTE) if shape.quoted else np.zeros(len(text), np.int64)
-    if multiline:
-        ends = np.flatnonzero(feeds & (quotes % 2 == 0)) + 1
-        if not len(ends) or ends[-1] != len(text):
-            ends = np.append(ends, len(text))
-        outside = quotes % 2 == 0
-    else:
-        ends = np.flatnonzero(feeds) + 1
-        before = np.concatenate([[0], quotes[ends[:-1] - 1]])
-        outside = (quotes - np.repeat(before, np.diff(ends, prepend=0))) % 2 == 0
-    starts = np.concatenate([[0], ends[:-1]])
-    separators = np.concatenate([[0], np.cumsum((text == ord(shape.separator)) & outside)])
+    # Only these few bytes tell records apart; to look at them alone is several times faster than at all.
+    telling = np.zeros(256, np.bool_)
+    telling[[_LINE_FEED, ord(shape.separator), *([_QUOTE] if shape.quoted else [])]] = True
+    places = np.flatnonzero(telling[text])
+    signs = text[places]
+    feeds, quotes = signs == _LINE_FEED, np.concatenate([[0], np.cumsum(signs == _QUOTE)])
+    outside = quotes[1:] % 2 == 0
+    last = np.flatnonzero(feeds & outside if multiline else feeds)  # sign at which each record ends
+    ends, upto = places[last] + 1, last + 1
+    if not len(ends) or ends[-1] != len(text):
+        ends, upto = np.append(ends, len(text)), np.append(upto, len(signs))
+    starts, since = np.concatenate([[0], ends[:-1]]), np.concatenate([[0], upto[:-1]])
+    if not multiline:
+        outside = (quotes[1:] - np.repeat(quotes[since], upto - since)) % 2 == 0
+    separators = np.concatenate([[0], np.cumsum((signs == ord(shape.separator)) & outside)])
     line_of = np.concatenate([[0], np.cumsum(feeds)])
-    closed = outside[ends - 1]
+    closed = (quotes[upto] - quotes[since]) % 2 == 0
     blank = (ends - starts == 1) | ((ends - starts == 2) & (text[starts] == ord("\r")))
-    good = (separators[ends] - separators[starts] == shape.width - 1) & closed & ~blank
-    spans = line_of[ends] - line_of[starts]
-    return _Records(starts, ends, line_of[starts], good, blank, int(spans[~good & ~blank].sum()))
+    good = (separators[upto] - separators[since] == shape.width - 1) & closed & ~blank
+    spans = line_of[upto] - line_of[since]
+    return _Records(starts, ends, line_of[since], good, blank, int(spans[~good & ~blank].sum()))
+
+
+def _only(data: bytes, records: _Records, which: npt.NDArray[np.bool_]) -> bytes:
+    if which.all():
+        return data
+    return np.frombuffer(data, np.uint8)[np.repeat(which, records.ends - records.starts)].tobytes()
 
 
 def _decodable(data: bytes, records: _Records) -> npt.NDArray[np.bool_]:
