@@ -2,7 +2,7 @@
 
 Results go to standard output, everything else to standard error. Exit codes: 0 done; 1 failed; 2 a setting or the
 command is wrong; 3 the input cannot be used; 4 a stored artefact is damaged; 5 the registry cannot answer; 6 another
-run holds the workspace; 7 the disk refuses; 130 interrupted.
+run holds the workspace; 7 the disk refuses; 8 training diverged; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import click
 from recsys_cl import __version__
 from recsys_cl.config import load_config
 from recsys_cl.errors import RecsysError
-from recsys_cl.options import StagedCommand, given_settings, settings_options
+from recsys_cl.options import SHARED, StagedCommand, Verbs, given_settings, json_error, settings_options
 from recsys_cl.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -35,17 +35,34 @@ _MODEL_STAGES = ("ingest", "split", "pairs", "train")
 
 
 @click.group(
+    cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     epilog="Exit codes: 0 done, 1 failed, 2 wrong setting, 3 unusable input, 4 damaged artefact, 5 registry trouble, "
-    "6 workspace in use, 7 disk trouble, 130 interrupted.",
+    "6 workspace in use, 7 disk trouble, 8 training diverged, 130 interrupted.",
 )
 @click.version_option(__version__, prog_name="recsys-cl")
 def main() -> None:
     """From a file of interactions to a trained, evaluated, registered retriever and candidates for every user."""
 
 
-def _verb(*stages: str, source: bool = False, named: bool = True, writes: bool = True) -> Callable[[Verb], None]:
-    """Make a function ``(job, **arguments) -> result`` a verb with the flags of ``stages``."""
+def _verb(
+    *stages: str,
+    shared: tuple[str, ...] = (),
+    only: tuple[str, ...] | None = None,
+    source: bool = False,
+    named: bool = True,
+    writes: bool = True,
+) -> Callable[[Verb], None]:
+    """Make a function ``(job, **arguments) -> result`` a verb.
+
+    Args:
+        stages: whose settings are flags of the verb.
+        shared: which of the settings that stages share are, too.
+        only: the settings that are, where not all of the stages' are.
+        source: whether the verb reads a log.
+        named: whether it is about one log or model.
+        writes: whether it needs the workspace for itself.
+    """
 
     def decorate(function: Verb) -> None:
         @functools.wraps(function)
@@ -53,7 +70,7 @@ def _verb(*stages: str, source: bool = False, named: bool = True, writes: bool =
             settings = given_settings(values, stages)
             _run(function, values, settings, source=source, named=named, writes=writes)
 
-        wrapped: Callable[..., None] = settings_options(*stages)(command)
+        wrapped: Callable[..., None] = settings_options(*stages, shared=shared, only=only)(command)
         wrapped = _source_options(wrapped) if source else wrapped
         main.command(cls=StagedCommand, name=function.__name__)(_common_options(wrapped, named=named))
 
@@ -62,11 +79,20 @@ def _verb(*stages: str, source: bool = False, named: bool = True, writes: bool =
 
 def _common_options(command: Callable[..., None], *, named: bool) -> Callable[..., None]:
     options = [
-        click.option("--home", type=_PATH, envvar="RECSYS_CL_HOME", help="workspace folder [env: RECSYS_CL_HOME]"),
-        click.option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow store; by default in the workspace"),
+        click.option(
+            "--home",
+            type=_PATH,
+            envvar="RECSYS_CL_HOME",
+            help="workspace folder; by default data/ and mlflow/ of the checkout [env: RECSYS_CL_HOME]",
+        ),
+        click.option(
+            "--tracking-uri",
+            envvar="MLFLOW_TRACKING_URI",
+            help="MLflow store; by default in the workspace [env: MLFLOW_TRACKING_URI]",
+        ),
         click.option("--config", "config_file", type=_PATH, help="YAML file of settings, nested by stage"),
         click.option("--json", "as_json", is_flag=True, help="print exactly one JSON object on standard output"),
-        click.option("--quiet", "-q", is_flag=True, help="say nothing but the result"),
+        click.option("--quiet", "-q", is_flag=True, help="say nothing but the result and errors"),
     ]
     if named:
         options.insert(0, click.option("--name", help="name of the log and of the model made from it"))
@@ -104,6 +130,8 @@ def _run(
         else:
             result = function(job, **values)
         _print(function.__name__, result, as_json=as_json)
+    if result.get("ok") is False:
+        sys.exit(1)
 
 
 def _job(values: dict[str, Any], settings: dict[str, Any], *, source: bool, named: bool, quiet: bool) -> Job:
@@ -152,12 +180,18 @@ def _told(*, as_json: bool) -> Iterator[None]:
         yield
     except RecsysError as error:
         if as_json:
-            click.echo(json.dumps({"error": {"kind": type(error).__name__, "message": str(error)}}))
+            click.echo(json_error(type(error).__name__, str(error)))
         click.secho(f"Error: {error}", err=True, fg="red")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
+        if as_json:
+            click.echo(json_error("Interrupted", "The same command goes on from here."))
         click.secho("Interrupted. The same command goes on from here.", err=True)
         sys.exit(130)
+    except Exception as error:
+        if as_json:
+            click.echo(json_error(type(error).__name__, str(error)))
+        raise
 
 
 def _print(verb: str, result: dict[str, Any], *, as_json: bool) -> None:
@@ -168,37 +202,41 @@ def _print(verb: str, result: dict[str, Any], *, as_json: bool) -> None:
 
     from recsys_cl.summary import show
 
-    show(verb, result, Console(highlight=False, soft_wrap=True))
+    show(verb, result, Console(highlight=False))
 
 
-@_verb(*_MODEL_STAGES, "evaluate", "index", "gate", "candidates", source=True)
+@_verb(*_MODEL_STAGES, "evaluate", "index", "gate", "candidates", shared=SHARED, source=True)
 @click.option("--out", type=_PATH, help="where to write candidates; by default in the workspace")
 def run(job: Job, source: Source, out: Path | None = None) -> dict[str, Any]:
-    """Do everything: ingest, split, pairs, train, evaluate, index, register, gate, candidates."""
+    """Do everything: from a log to a judged version and candidates.
+
+    The stages are ingest, pairs, train, evaluate, index, register (which lets the gate judge) and candidates. What was
+    done before with the same data and settings is found, not done again.
+    """
     from recsys_cl.stages.run import run as run_stages
 
     return run_stages(job, source, out=out)
 
 
-@_verb("ingest", source=True)
+@_verb("ingest", shared=("seed",), source=True)
 def ingest(job: Job, source: Source) -> dict[str, Any]:
     """Read, clean and store a log of interactions as a snapshot."""
     return _until("ingest", job, source)
 
 
-@_verb("ingest", "split", "pairs", source=True)
+@_verb("ingest", "split", "pairs", shared=("seed",), source=True)
 def pairs(job: Job, source: Source) -> dict[str, Any]:
     """Split a snapshot; write and describe its contrastive pairs."""
     return _until("pairs", job, source)
 
 
-@_verb(*_MODEL_STAGES, source=True)
+@_verb(*_MODEL_STAGES, shared=SHARED, source=True)
 def train(job: Job, source: Source) -> dict[str, Any]:
     """Train the two towers."""
     return _until("train", job, source)
 
 
-@_verb(*_MODEL_STAGES, "evaluate", source=True)
+@_verb(*_MODEL_STAGES, "evaluate", shared=SHARED, source=True)
 @click.option("--bundle", help="examine this bundle (a path or models:/NAME@ALIAS) on the log instead")
 def evaluate(job: Job, source: Source, bundle: str | None = None) -> dict[str, Any]:
     """Compare the model with the baselines on the test part."""
@@ -209,13 +247,13 @@ def evaluate(job: Job, source: Source, bundle: str | None = None) -> dict[str, A
     return evaluate_bundle(job, source, bundle)
 
 
-@_verb(*_MODEL_STAGES, "evaluate", "index", source=True)
+@_verb(*_MODEL_STAGES, "evaluate", "index", shared=SHARED, source=True)
 def index(job: Job, source: Source) -> dict[str, Any]:
     """Build the FAISS index and bundle it with the towers."""
     return _until("index", job, source)
 
 
-@_verb(*_MODEL_STAGES, "evaluate", "index", "gate", source=True)
+@_verb(*_MODEL_STAGES, "evaluate", "index", "gate", shared=SHARED, source=True)
 def register(job: Job, source: Source) -> dict[str, Any]:
     """Register the bundle; promote it if the gate agrees."""
     return _until("register", job, source)
@@ -227,7 +265,8 @@ def _until(stage: str, job: Job, source: Source) -> dict[str, Any]:
     return run_stages(job, source, until=stage)
 
 
-@_verb()
+# A live model must be changeable at any time, so neither of the next two waits for a run to end.
+@_verb(writes=False)
 @click.argument("version", type=int)
 @click.option("--reason", default="promoted by hand", show_default=True, help="why, for the record")
 def promote(job: Job, version: int, reason: str) -> dict[str, Any]:
@@ -237,7 +276,7 @@ def promote(job: Job, version: int, reason: str) -> dict[str, Any]:
     return Store(job.tracking_uri, job.workspace.artifacts).promote(job.name, version, reason)
 
 
-@_verb()
+@_verb(writes=False)
 def rollback(job: Job) -> dict[str, Any]:
     """Make the previous champion the champion again."""
     from recsys_cl.registry.store import Store
@@ -265,31 +304,34 @@ def candidates(job: Job, users: str, location: str | None = None, out: Path | No
     return write(job, location, None if users == "all" else Path(users), out)
 
 
-@_verb("candidates", writes=False)
+@_verb("candidates", only=("exclude_seen", "allow", "deny"), writes=False)
 @click.argument("user_ids", nargs=-1)
 @click.option(
     "--history", "from_history", metavar="ITEM,ITEM,…", help="recommend from these items instead of for a user"
 )
+@click.option("--k", type=click.IntRange(1), metavar="N", default=10, help="items to list [10]")
 @click.option("--similar-to", metavar="ITEM", help="list the items most similar to this one instead")
 @click.option("--from", "location", help="bundle path or models:/NAME@ALIAS; by default the champion of --name")
 def recommend(job: Job, user_ids: tuple[str, ...], **wanted: str) -> dict[str, Any]:
-    """Recommend to USER_IDS, or from a history, and print the result."""
+    """Recommend to users, or from a history, and print the result."""
     from recsys_cl.stages.candidates import recommend as answer
 
     return answer(job, user_ids, **wanted)
 
 
-@_verb(named=False, writes=False)
-@click.option("--out", type=_PATH, required=True, help="file to write: .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
-@click.option("--users", type=click.IntRange(2), default=2000, show_default=True)
-@click.option("--items", type=click.IntRange(2), default=1000, show_default=True)
-@click.option("--interactions", type=click.IntRange(10), default=60_000, show_default=True)
+@_verb(shared=("seed",), named=False, writes=False)
+@click.option(
+    "--out", type=_PATH, required=True, help="file to write: .csv, .tsv or .jsonl, each also with .gz, or .parquet"
+)
+@click.option("--users", type=click.IntRange(2), metavar="N", default=2000, help="users, at most [2000]")
+@click.option("--items", type=click.IntRange(2), metavar="N", default=1000, help="items, at most [1000]")
+@click.option("--interactions", type=click.IntRange(10), metavar="N", default=60_000, help="rows [60000]")
 def sample(job: Job, out: Path, users: int, items: int, interactions: int) -> dict[str, Any]:
     """Write a synthetic log of any size."""
     from recsys_cl.interactions.sample import write_sample
 
-    write_sample(out, users=users, items=items, interactions=interactions, seed=job.config.seed)
-    return {"path": out, "users": users, "items": items, "interactions": interactions, "synthetic": True}
+    planted = write_sample(out, users=users, items=items, interactions=interactions, seed=job.config.seed)
+    return {"path": out, "synthetic": True, "rows": interactions, "dirty": planted}
 
 
 @_verb(named=False, writes=False)

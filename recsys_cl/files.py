@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from recsys_cl.errors import IntegrityError, StorageError
+from recsys_cl.errors import IntegrityError, RecsysError, StorageError
 
 _CHUNK = 1 << 20  # bytes read at a time
 
@@ -94,8 +95,12 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - anything JSON can hold
 def sweep_partials(folder: Path) -> list[Path]:
     """Remove what killed runs left half-written below ``folder``; return what was removed.
 
-    Call it only while holding the workspace, when nothing else can be writing there.
+    A folder that was set aside for a new one that never took its place is put back. Call this only while holding the
+    workspace, when nothing else can be writing there.
     """
+    for retired in [path for path in folder.rglob(".*.retired") if path.exists()]:
+        target = retired.with_name(retired.name[1:].rsplit(".", 2)[0])
+        shutil.rmtree(retired) if target.exists() else retired.rename(target)
     leftovers = [path for path in folder.rglob(".*.partial") if path.exists()]
     for path in leftovers:
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
@@ -104,28 +109,40 @@ def sweep_partials(folder: Path) -> list[Path]:
 
 @contextmanager
 def storage_trouble(target: Path) -> Iterator[None]:
-    """Turn the operating system's refusals while writing ``target`` into one `StorageError` that names a remedy."""
+    """Turn the operating system's refusals while writing ``target`` into one `StorageError` that names a remedy.
+
+    Some libraries tell of a full disk by the message of an error of their own; those are known by its words.
+    """
     try:
         yield
-    except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0)
-        if remedy is None:
+    except RecsysError:
+        raise
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number is None:
+            number = next((code for code in _REMEDIES if os.strerror(code).lower() in str(error).lower()), None)
+        if number not in _REMEDIES:
             raise
-        raise StorageError(f"{target} could not be written: {error.strerror}. {remedy}") from error
+        raise StorageError(f"{target} could not be written: {os.strerror(number)}. {_REMEDIES[number]}") from error
 
 
+_ROOM = "Free some space or choose another place with --home; nothing half-written was kept."
+_LEAVE = "Give this user write permission there or choose another place with --home."
 _REMEDIES = {
-    28: "Free some space or choose another place with --home; nothing half-written was kept.",
-    122: "The disk quota is used up: free some space or choose another place with --home.",
-    13: "Give this user write permission there or choose another place with --home.",
-    1: "Give this user write permission there or choose another place with --home.",
-    30: "The file system is read-only: choose another place with --home.",
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: "The file system or a limit of this session keeps files from growing so large.",
+    errno.EACCES: _LEAVE,
+    errno.EPERM: _LEAVE,
+    errno.EROFS: "Choose another place with --home.",
+    errno.ENOTDIR: "A part of this path is a file; choose another place with --home.",
+    errno.EIO: "The disk may be failing: choose another place with --home.",
 }
 
 
 def _take_place(scratch: Path, target: Path) -> None:
     if target.exists():
-        retired = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
+        retired = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.retired")
         target.rename(retired)
         scratch.rename(target)
         shutil.rmtree(retired, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 import typing
 from collections.abc import Callable
@@ -35,7 +36,7 @@ class StagedCommand(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(context):
             record = parameter.get_help_record(context)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):
                 heading = f"Settings of {parameter.stage}" if isinstance(parameter, SettingOption) else "Options"
                 sections.setdefault(heading, []).append(record)
         for heading, records in sections.items():
@@ -43,14 +44,40 @@ class StagedCommand(click.Command):
                 formatter.write_dl(records)
 
 
-def settings_options(*stages: str) -> Callable[[Command], Command]:
-    """Add a flag for every setting of ``stages``, and for those that all stages share."""
+class Verbs(click.Group):
+    """Commands in the order in which they were made, which is the order of the work."""
+
+    def list_commands(self, context: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of the verbs, the first things first."""
+        return list(self.commands)
+
+    def invoke(self, context: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run a verb; under ``--json`` a command that click refuses is told as one JSON object too."""
+        as_json = "--json" in context.args  # read before click takes the arguments apart
+        try:
+            return super().invoke(context)
+        except click.UsageError as error:
+            if as_json:
+                click.echo(json_error("UsageError", error.format_message()))
+            raise
+
+
+def json_error(kind: str, message: str) -> str:
+    """Return the JSON object that tells of an error."""
+    return json.dumps({"error": {"kind": kind, "message": message}}, ensure_ascii=False)
+
+
+def settings_options(
+    *stages: str, shared: tuple[str, ...] = SHARED, only: tuple[str, ...] | None = None
+) -> Callable[[Command], Command]:
+    """Add a flag for every setting of ``stages``, or ``only`` for some, and for those ``shared`` by stages."""
 
     def decorate(command: Command) -> Command:
         for stage in reversed(stages):
             for name, field in reversed(STAGES[stage].model_fields.items()):
-                command = _flag(name, field, stage)(command)
-        for name in reversed(SHARED):
+                if only is None or name in only:
+                    command = _flag(name, field, stage)(command)
+        for name in reversed(shared):
             command = _flag(name, RunConfig.model_fields[name], "all stages")(command)
         return command
 
@@ -71,7 +98,10 @@ def _flag(name: str, field: FieldInfo, stage: str) -> Callable[[Command], Comman
         return click.option(f"{flag}/--no-{name.replace('_', '-')}", name, **shared)
     if typing.get_origin(kind) is tuple:
         return click.option(flag, name, callback=_comma_separated, metavar="A,B,…", **shared)
-    return click.option(flag, name, type=_parameter(kind), **shared)
+    return click.option(flag, name, type=_parameter(kind), metavar=_METAVARS.get(kind), **shared)
+
+
+_METAVARS: dict[Any, str] = {int: "N", float: "X", str: "TEXT", datetime: "INSTANT", Path: "FILE"}
 
 
 def _help(field: FieldInfo) -> str:
@@ -101,4 +131,4 @@ def _shown(default: Any) -> str:  # noqa: ANN401 - settings have all kinds of de
         return ""
     if isinstance(default, bool):
         return f"[{'on' if default else 'off'}]"
-    return f"[{','.join(map(str, default))}]" if isinstance(default, tuple) else f"[{default}]"
+    return f"[{', '.join(map(str, default))}]" if isinstance(default, tuple) else f"[{default}]"

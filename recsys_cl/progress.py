@@ -24,8 +24,8 @@ class Reporter:
         self.console = console or Console(stderr=True, quiet=quiet, highlight=False)
 
     def say(self, text: str) -> None:
-        """Print one line (rich markup allowed)."""
-        self.console.print(text)
+        """Print one line (rich markup allowed); it is not broken, so that paths in it can be copied."""
+        self.console.print(text, soft_wrap=True)
 
     @contextmanager
     def bar(self, label: str, total: int | None) -> Iterator[Advance]:

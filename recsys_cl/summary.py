@@ -1,11 +1,21 @@
-"""Results as a person reads them in a terminal."""
+"""Results as a person reads them in a terminal.
+
+Words are wrapped to the terminal's width, but a path or an id is never broken and a cell never cut short: what is too
+long for a line runs over its end.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
+
+_LABEL = 12  # characters of the column of labels
 
 
 def show(verb: str, result: dict[str, Any], console: Console) -> None:
@@ -17,126 +27,209 @@ def show(verb: str, result: dict[str, Any], console: Console) -> None:
 
 
 def _show_stages(result: dict[str, Any], console: Console) -> None:
-    snapshot = result["snapshot"]
-    reused = " (nothing new)" if snapshot["reused"] else ""
-    console.print(f"[bold]{result['name']}[/bold]: {snapshot['source']}, snapshot {snapshot['digest'][:16]}{reused}")
+    _show_snapshot(result, console)
     for section, print_section in _SECTIONS.items():
         if section in result:
             print_section(result[section], console)
     if "report" in result:
-        console.print(f"Report      {result['report']}", soft_wrap=True)
-    spent = "  ".join(f"{stage} {seconds:.1f}" for stage, seconds in result["seconds"].items())
-    console.print(f"[dim]Seconds     {spent}[/dim]")
+        _entry(console, "Report", str(result["report"]))
+    spent = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result["seconds"].items())
+    _entry(console, "Seconds", spent, style="dim")
+
+
+def _show_snapshot(result: dict[str, Any], console: Console) -> None:
+    snapshot = result["snapshot"]
+    found = ", found as it was left" if snapshot["reused"] else ""
+    _entry(console, "Log", f"{result['name']}, from {snapshot['source']}{found}")
+    span = ""
+    if snapshot["time_range"]:
+        first, last = (_instant(instant) for instant in snapshot["time_range"])
+        span = f", {first} to {last}"
+    _entry(console, "", f"{snapshot['users']:,} users, {snapshot['items']:,} items{span}")
 
 
 def _show_rows(rows: dict[str, Any], console: Console) -> None:
-    console.print(
-        f"Rows        {rows['read']:,} read = {rows['kept']:,} kept + {rows['filtered']:,} filtered"
+    text = (
+        f"{rows['read']:,} read = {rows['kept']:,} kept + {rows['filtered']:,} filtered"
         f" + {rows['quarantined']:,} quarantined"
     )
+    _entry(console, "Rows", text)
     for fate, reasons in rows["reasons"].items():
         for reason, count in reasons.items():
-            console.print(f"[dim]            {count:,} {fate}: {reason.replace('_', ' ')}[/dim]")
+            _entry(console, "", f"{count:,} {fate}: {reason.replace('_', ' ')}", style="dim")
 
 
 def _show_split(split: dict[str, Any], console: Console) -> None:
     parts = ", ".join(f"{count:,} {part}" for part, count in split["rows"].items())
-    cutoffs = f", cut at {' and '.join(split['cutoffs'])}" if split["cutoffs"] else ""
-    console.print(f"Split       {split['split']}: {parts}{cutoffs}")
+    cut = f"; cut at {' and '.join(map(_instant, split['cutoffs']))}" if split["cutoffs"] else ""
+    _entry(console, "Split", f"{_KINDS.get(split['split'], split['split'])}: {parts}{cut}")
 
 
 def _show_pairs(pairs: dict[str, Any], console: Console) -> None:
     lengths = pairs["history_length"]
-    console.print(
-        f"Pairs       {pairs['pairs']:,} of {pairs['users']:,} users and {pairs['items']:,} items; "
-        f"histories of {lengths['shortest']} to {lengths['longest']}, mean {lengths['mean']}; {_bytes(pairs['bytes'])}"
+    _entry(
+        console,
+        "Pairs",
+        f"{pairs['pairs']:,} of {pairs['users']:,} users and {pairs['items']:,} items, {_bytes(pairs['bytes'])}; "
+        f"histories of {lengths['shortest']:,} to {lengths['longest']:,} items, {lengths['mean']:g} on average",
     )
 
 
 def _show_training(training: dict[str, Any], console: Console) -> None:
     best = training["best_validation"]
-    figure = "" if best is None else f", validation recall {best:.4f}"
-    console.print(
-        f"Training    {len(training['curve'])} epochs, best {training['best_epoch']}{figure};"
-        f" registered towers fitted on {training['registered'].replace('_', ' ')}"
+    figure = "" if best is None else f" with validation recall {best:.4f}"
+    epochs = len(training["curve"])
+    _entry(
+        console,
+        "Training",
+        f"{epochs} epoch{'' if epochs == 1 else 's'}, the best was {training['best_epoch']}{figure}; "
+        f"the registered towers are fitted on {_FITTED_ON[training['registered']]}",
     )
 
 
 def _show_index(index: dict[str, Any], console: Console) -> None:
-    console.print(
-        f"Index       {index['kind']}, recall {index['recall']:.3f} against exact search, {_bytes(index['bytes'])},"
-        f" {index['ms_per_query']:.3f} ms a query"
+    _entry(
+        console,
+        "Index",
+        f"{index['kind']}, {_bytes(index['bytes'])}, recall {index['recall']:.3f} against exact search, "
+        f"{index['ms_per_query']:.3f} ms a query",
     )
 
 
 def _show_registry(registry: dict[str, Any], console: Console) -> None:
-    state = "[green]champion[/green]" if registry["promoted"] else "[yellow]not promoted[/yellow]"
-    console.print(f"Registry    {registry['name']} version {registry['version']}, {state}: {registry['reason']}")
+    state, style = ("champion", "green") if registry["promoted"] else ("not promoted", "yellow")
+    _entry(console, "Registry", f"{registry['name']} version {registry['version']}: {state}", style=style)
+    _entry(console, "", registry["reason"])
 
 
 def _show_candidates(candidates: dict[str, Any], console: Console) -> None:
     if candidates["path"] is None:
-        console.print(f"Candidates  {candidates['note']}")
+        _entry(console, "Candidates", candidates["note"])
         return
-    console.print(
-        f"Candidates  {candidates['rows']:,} rows for {candidates['users']:,} users in {candidates['path']}",
-        soft_wrap=True,
-    )
+    fallback = candidates["fallback_users"]
+    popular = f" ({fallback:,} of them unknown, given popular items)" if fallback else ""
+    text = f"{candidates['rows']:,} for {candidates['users']:,} users{popular}, by version {candidates['version']}"
+    _entry(console, "Candidates", text)
+    _entry(console, "", str(candidates["path"]))
+
+
+def _show_written(result: dict[str, Any], console: Console) -> None:
+    _show_candidates(result["candidates"], console)
 
 
 def _show_evaluation(result: dict[str, Any], console: Console) -> None:
+    _show_snapshot(result, console)
+    _show_rows(result["rows"], console)
     _show_metrics(result["metrics"], console)
-    console.print(f"Report: {result['report']}", soft_wrap=True)
+    _entry(console, "Report", str(result["report"]))
 
 
 def _show_metrics(metrics: dict[str, Any], console: Console) -> None:
-    columns = ["recall_at_20", "ndcg_at_20", "mrr_at_20", "coverage_at_20"]
-    table = Table("", *columns, box=None, header_style="bold", pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-        column.no_wrap = True
-    lines = {"model": metrics["model"], **metrics["baselines"]}
-    best = {name: max(line.get(name, 0) for line in lines.values()) for name in columns}
+    measured = {name: line for name, line in metrics["baselines"].items() if "skipped" not in line}
+    lines = {"model": metrics["model"], **measured}
+    k = _headline_k(metrics["model"])
+    names = [f"{metric}_at_{k}" for metric in ("recall", "ndcg", "mrr", "coverage")]
+    best = [max((line.get(name, 0.0) for line in lines.values()), default=0.0) for name in names]
+    rows = []
     for label, line in lines.items():
+        figures = [line.get(name, 0.0) for name in names]
+        styles = ["bold" if figure == highest else "" for figure, highest in zip(figures, best, strict=True)]
+        rows.append([Text(label), *(Text(f"{f:.4f}", s) for f, s in zip(figures, styles, strict=True))])
+    console.print()
+    _columns(console, ["", *names], rows)
+    for label, line in metrics["baselines"].items():
         if "skipped" in line:
-            table.add_row(label, f"[dim]skipped: {line['skipped']}[/dim]")
-            continue
-        cells = [f"{line[name]:.4f}" if name in line else "" for name in columns]
-        marked = [f"[bold]{c}[/bold]" if line.get(n) == best[n] else c for n, c in zip(columns, cells, strict=True)]
-        table.add_row(label, *marked)
-    console.print(table)
+            _entry(console, label, f"left out: {line['skipped']}", style="dim", width=max(map(len, lines)) + 2)
+    console.print()
+
+
+def _headline_k(model: dict[str, float]) -> int:
+    ks = [int(found[1]) for name in model if (found := re.fullmatch(r"recall_at_(\d+)", name))]
+    return min(ks, key=lambda k: (abs(k - 20), k), default=20)
 
 
 def _show_versions(result: dict[str, Any], console: Console) -> None:
-    table = Table("version", "alias", "created", "recall_at_20", "ndcg_at_20", "reason", box=None, header_style="bold")
-    for line in result["versions"]:
-        figures = [f"{line['metrics'][m]:.4f}" if m in line["metrics"] else "" for m in ("recall_at_20", "ndcg_at_20")]
-        table.add_row(str(line["version"]), ", ".join(line["aliases"]), line["created"], *figures, line["reason"] or "")
-    console.print(table)
+    for number, line in enumerate(result["versions"]):
+        if number:
+            console.print()
+        k = _headline_k(line["metrics"])
+        figures = [name for name in (f"recall_at_{k}", f"ndcg_at_{k}") if name in line["metrics"]]
+        told = [f"{name} {line['metrics'][name]:.4f}" for name in figures]
+        facts = [", ".join(line["aliases"]) or "-", f"{_instant(line['created'])} UTC", *told]
+        style = "bold green" if "champion" in line["aliases"] else "bold"
+        _entry(console, f"version {line['version']}", "   ".join(facts), style=style)
+        if line["reason"]:
+            _entry(console, "", line["reason"])
+
+
+def _show_crowned(result: dict[str, Any], console: Console) -> None:
+    previous = f"; until now it was version {result['previous']}" if result["previous"] else ""
+    _entry(console, "Champion", f"{result['name']} version {result['version']}{previous}", style="green")
+    _entry(console, "", result["reason"])
 
 
 def _show_recommendations(result: dict[str, Any], console: Console) -> None:
     rows = result["recommendations"]
-    table = Table(*rows[0], box=None, header_style="bold") if rows else Table()
-    for row in rows:
-        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row.values()))
-    console.print(table)
+    if not rows:
+        console.print("Nothing is left to recommend: all that may be recommended was seen before.", soft_wrap=True)
+        return
+    cells = [
+        [Text(f"{value:.4f}" if isinstance(value, float) else "" if value is None else str(value)) for value in line]
+        for line in (row.values() for row in rows)
+    ]
+    _columns(console, list(rows[0]), cells, left={"title", "source", *(name for name in rows[0] if "_id" in name)})
 
 
 def _show_checks(result: dict[str, Any], console: Console) -> None:
     for check in result["checks"]:
-        mark = "[green]ok  [/green]" if check["ok"] else "[red]fail[/red]"
-        console.print(f"{mark} {check['name']}: {check['detail']}", highlight=False)
+        mark = Text("ok    ", "green") if check["ok"] else Text("fails ", "red")
+        _entry(console, check["name"], check["detail"], before=mark)
 
 
 def _show_keys(result: dict[str, Any], console: Console) -> None:
-    for key, value in result.items():
-        if isinstance(value, dict):
-            console.print(f"{key.replace('_', ' ')}:")
-            for name, inner in value.items():
-                console.print(f"  {name.replace('_', ' ')}: {inner}", highlight=False)
-        else:
-            console.print(f"{key.replace('_', ' ')}: {value}", highlight=False)
+    flat = {
+        name: ", ".join(f"{inner:,} {of.replace('_', ' ')}" for of, inner in value.items())
+        if isinstance(value, dict)
+        else value
+        for name, value in result.items()
+    }
+    for name, value in flat.items():
+        shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+        _entry(console, name.capitalize(), f"{shown:,}" if type(shown) is int else str(shown))
+
+
+def _entry(
+    console: Console, label: str, text: str, *, style: str = "", before: Text | None = None, width: int = _LABEL
+) -> None:
+    """Print a label and a text, whose further lines stand under the first."""
+    lead = (before or Text()) + Text(f"{label:<{width}}")
+    room = max(console.width - cell_len(lead.plain), 20)
+    for line in Text(text, style).wrap(console, room, overflow="ignore"):
+        line.rstrip()
+        console.print(lead + line, soft_wrap=True)
+        lead = Text(" " * cell_len(lead.plain))
+
+
+def _columns(
+    console: Console, heads: Sequence[str], rows: Sequence[Sequence[Text]], *, left: Collection[str] = ()
+) -> None:
+    """Print a table: the first column and those of ``left`` begin at the left, the others end at the right."""
+    table = [[Text(head, "bold") for head in heads], *rows]
+    widths = [max(cell_len(line[place].plain) for line in table) for place in range(len(heads))]
+    for line in table:
+        padded = []
+        for place, (cell, width) in enumerate(zip(line, widths, strict=True)):
+            gap = " " * (width - cell_len(cell.plain))
+            at_left = place == 0 or heads[place] in left
+            padded.append(cell + gap if at_left else Text(gap) + cell)
+        joined = Text("  ").join(padded)
+        joined.rstrip()
+        console.print(joined, soft_wrap=True)
+
+
+def _instant(iso: str) -> str:
+    """Return an instant to the minute, as short as that can be said."""
+    return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M")
 
 
 def _bytes(count: float) -> str:
@@ -146,6 +239,9 @@ def _bytes(count: float) -> str:
         count /= 1024
     return f"{count:.1f} GiB"
 
+
+_KINDS = {"time": "by time", "last": "leave last out", "random": "at random", "given": "as given"}
+_FITTED_ON = {"train_and_validation": "training and validation parts", "all": "all data, the test part included"}
 
 _SECTIONS = {
     "rows": _show_rows,
@@ -161,6 +257,9 @@ _SECTIONS = {
 _SHOWN = {
     "evaluate": _show_evaluation,
     "versions": _show_versions,
+    "promote": _show_crowned,
+    "rollback": _show_crowned,
+    "candidates": _show_written,
     "recommend": _show_recommendations,
     "doctor": _show_checks,
 }

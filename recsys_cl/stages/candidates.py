@@ -50,14 +50,16 @@ def recommend(
     if sum([bool(user_ids), from_history is not None, similar_to is not None]) != 1:
         raise ConfigError("Give user ids, or --history, or --similar-to: one of the three.")
     retriever = Retriever.load(locate_bundle(job, location))
-    k, exclude_seen = job.config.candidates.k, job.config.candidates.exclude_seen
+    config = job.config.candidates
+    allow, deny = (None if path is None else read_ids(path, "item_id") for path in (config.allow, config.deny))
+    ways: dict[str, Any] = {"exclude_seen": config.exclude_seen, "allow": allow, "deny": deny}
     if from_history is not None:
         history = [[item.strip() for item in from_history.split(",")]]
-        found = retriever.recommend_from_history(history, k, exclude_seen=exclude_seen)
+        found = retriever.recommend_from_history(history, config.k, **ways)
     elif similar_to is not None:
-        found = retriever.similar_items([similar_to], k)
+        found = retriever.similar_items([similar_to], config.k)
     else:
-        found = retriever.recommend(list(user_ids), k, exclude_seen=exclude_seen)
+        found = retriever.recommend(list(user_ids), config.k, **ways)
     return {"version": retriever.version, "recommendations": _titled(found, retriever).to_dicts()}
 
 

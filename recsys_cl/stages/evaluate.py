@@ -68,9 +68,12 @@ def evaluate(job: Job, trained: TrainedRun) -> Evaluated:
     folder = trained.folder / f"evaluation-{key[:16]}"
     if not folder.exists():
         bundle = assemble(job, trained, "train_and_validation", EXACT)
-        comparison, examination = _compare(job, trained.prepared, Retriever(bundle, MODEL))
-        report = _report(job, trained.prepared, comparison, examination).model_copy(
+        model, prepared = Retriever(bundle, MODEL), trained.prepared
+        examination = _examination(prepared, model)
+        comparison = _compare(job, prepared, model, examination)
+        report = _report(job, prepared, comparison, examination).model_copy(
             update={
+                "evaluated_on": "train_and_validation",
                 "registered_on": trained.registered,
                 "training": TrainingFacts.model_validate(
                     {**trained.training("train"), "validation_metric": f"recall_at_{job.config.train.early_stop_k}"}
@@ -89,38 +92,49 @@ def open_evaluated(folder: Path) -> Evaluated:
 def evaluate_bundle(job: Job, source: Source, location: str) -> dict[str, Any]:
     """Examine any bundle, beside the baselines, on the test part of any log.
 
-    The bundle is asked with the histories that the log has before the test; baselines learn from that part of the log.
+    The bundle is asked with the histories that the log has before the test; baselines learn from that part of the log,
+    over the bundle's catalogue.
+
+    Args:
+        job: place, name, settings.
+        source: the log; none for the latest snapshot of the job's name.
+        location: the bundle's path or address; addresses are looked up in the job's own store.
+
+    Raises:
+        InputError: the log has no test user whom the bundle knows and who did something new, or the bundle was fitted
+            on all of it.
     """
     found = locate_bundle(job, location)
-    manifest, retriever = Manifest.verify(found.folder), Retriever.load(found)
+    manifest, model = Manifest.verify(found.folder), Retriever.load(found)
     snapshot = ingest(job, source)
-    prepared = prepare(job, snapshot)
     if manifest.fitted_on == "all" and manifest.data_digest == snapshot.digest:
         raise InputError(
             f"The bundle {location} was fitted on all of this log, the test part included, so no figure from it would "
             "be honest. Evaluate it on a later log, or evaluate the run that made it."
         )
-    comparison, examination = _compare(job, prepared, retriever)
+    prepared = prepare(job, snapshot)
+    examination = _examination(prepared, model)
     if not len(examination.asked):
         raise InputError(
-            f"The bundle {location} knows none of the test users of {job.name!r}, or they did nothing new; "
-            "give the log it was trained on, or a later one."
+            f"Of the {len(examination):,} test users of {job.name!r} the bundle {location} knows none who did anything "
+            "new. Give the log it was trained on, or a later one of the same people."
         )
-    key = job.key(f"{retriever.digest} {prepared.facts['key']}", job.config.evaluate)
+    key = job.key(f"{model.digest} {prepared.facts['key']}", job.config.evaluate)
     folder = job.workspace.run(job.name, key) / "evaluation"
-    report = _report(job, prepared, comparison, examination).model_copy(update={"evaluated_on": None})
-    _write(folder, key, report, comparison)
-    described = {"metrics": comparison.metrics(), "report": str(folder / "report.html")}
-    return {"name": job.name, **snapshot.describe(), **described}
+    if not folder.exists():
+        comparison = _compare(job, prepared, model, examination)
+        _write(folder, key, _report(job, prepared, comparison, examination), comparison)
+    metrics = read_json(folder / "metrics.json")["metrics"]
+    return {"name": job.name, **snapshot.describe(), "metrics": metrics, "report": str(folder / "report.html")}
 
 
-def _compare(job: Job, prepared: Prepared, model: Retriever) -> tuple[Comparison, Examination]:
-    seen = prepared.seen("train_and_validation")
-    vocabulary = model.bundle.vocabulary
-    examination = examine(seen, prepared.part("test"), vocabulary)
-    histories = histories_of(seen, vocabulary)
-    config, seed = job.config.evaluate, job.config.seed
-    return evaluate_all(model, histories, examination, config, seed=seed, reporter=job.reporter), examination
+def _examination(prepared: Prepared, model: Retriever) -> Examination:
+    return examine(prepared.seen("train_and_validation"), prepared.part("test"), model.bundle.vocabulary)
+
+
+def _compare(job: Job, prepared: Prepared, model: Retriever, examination: Examination) -> Comparison:
+    histories = histories_of(prepared.seen("train_and_validation"), model.bundle.vocabulary)
+    return evaluate_all(model, histories, examination, job.config.evaluate, seed=job.config.seed, reporter=job.reporter)
 
 
 def _report(job: Job, prepared: Prepared, comparison: Comparison, examination: Examination) -> EvaluationReport:
@@ -130,7 +144,7 @@ def _report(job: Job, prepared: Prepared, comparison: Comparison, examination: E
         name=job.name,
         created=job.now,
         package_version=__version__,
-        evaluated_on="train_and_validation",
+        evaluated_on=None,
         confidence=config.confidence,
         seed=seed,
         data=_data(prepared),

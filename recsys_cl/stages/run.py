@@ -10,6 +10,7 @@ from typing import Any
 
 from recsys_cl.stages.candidates import write
 from recsys_cl.stages.evaluate import evaluate
+from recsys_cl.stages.foresight import require_sound
 from recsys_cl.stages.index import index
 from recsys_cl.stages.ingest import Source, ingest
 from recsys_cl.stages.job import Job
@@ -32,7 +33,11 @@ def run(job: Job, source: Source, *, until: str = "candidates", out: Path | None
     Returns:
         What each stage has to say, JSON-ready: rows, split, pairs, training, metrics, index, registry, candidates,
         and the seconds each took.
+
+    Raises:
+        ConfigError: settings cannot work; nothing was begun.
     """
+    require_sound(job.config, until, out)
     wanted = STAGES[: STAGES.index(until) + 1]
     result: dict[str, Any] = {"name": job.name, "seconds": {}}
     seconds = result["seconds"]
