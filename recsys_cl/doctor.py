@@ -70,6 +70,8 @@ def _workspace(job: Job) -> str:
 
 
 def _registry(job: Job) -> str:
+    from recsys_cl.registry.reach import shown  # noqa: PLC0415 - as above
     from recsys_cl.registry.store import Store  # noqa: PLC0415 - as above
 
-    return f"{job.tracking_uri} answers, {len(Store(job.tracking_uri, job.workspace.artifacts).names())} models"
+    models = len(Store(job.tracking_uri, job.workspace.artifacts).names())
+    return f"{shown(job.tracking_uri)} answers, with {models} model{'' if models == 1 else 's'}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from textwrap import wrap
 from typing import Any
 
 from rich.cells import cell_len
@@ -204,9 +205,8 @@ def _entry(
     """Print a label and a text, whose further lines stand under the first."""
     lead = (before or Text()) + Text(f"{label:<{width}}")
     room = max(console.width - cell_len(lead.plain), 20)
-    for line in Text(text, style).wrap(console, room, overflow="ignore"):
-        line.rstrip()
-        console.print(lead + line, soft_wrap=True)
+    for line in wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]:
+        console.print(lead + Text(line, style), soft_wrap=True)
         lead = Text(" " * cell_len(lead.plain))
 
 

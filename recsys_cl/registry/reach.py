@@ -39,6 +39,12 @@ def require_reachable(uri: str, *, seconds: float = 5.0) -> None:
         )
 
 
+def shown(uri: str) -> str:
+    """Return the address of a store as it may be shown: without the password, if it holds one."""
+    parts = urlsplit(uri)
+    return uri.replace(f":{parts.password}@", ":…@", 1) if parts.password else uri
+
+
 def sqlite_path(uri: str) -> Path:
     """Return the file of a ``sqlite:///PATH`` address."""
     return Path(uri.removeprefix(_SQLITE))
@@ -74,7 +80,7 @@ def _require_answer(uri: str, seconds: float) -> None:
     except HTTPError:
         pass  # it answers; whether it lets us in is its own to say
     except (URLError, OSError) as error:
-        raise RegistryError(f"The MLflow server {uri} does not answer ({error}). {_REMEDY}") from error
+        raise RegistryError(f"The MLflow server {shown(uri)} does not answer ({error}). {_REMEDY}") from error
 
 
 def _require_open(uri: str, scheme: str, seconds: float) -> None:

@@ -10,30 +10,26 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import recsys_cl
 from recsys_cl.errors import RegistryError, nearest
 from recsys_cl.files import whole_folder
-from recsys_cl.pairs.vocabulary import Vocabulary
-from recsys_cl.registry import serving
-from recsys_cl.registry.reach import require_reachable, store_exists
+from recsys_cl.registry.reach import require_reachable, shown, store_exists
+from recsys_cl.registry.record import OfMlflow, Record, log
 from recsys_cl.retrieval.locations import Location
 from recsys_cl.retrieval.manifest import MANIFEST, Manifest
 from recsys_cl.workspace import Workspace
-
-_OfMlflow: TypeAlias = Any  # its modules and classes, which have no types we could rely on
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 _TRACKING_URI = "MLFLOW_TRACKING_URI"
 _HISTORY = "champions"  # tag: numbers of the versions that were champion, oldest first, the present one last
+_ROLLED_BACK = "rolled_back"  # tag of a version: whether a person went back from it
 _ADDRESS = re.compile(r"models:/+([^/@]+)(?:@([^/@]+)|/([0-9]+))")
 _QUIET = {
     # Read by MLflow when it is imported; what a person has set already stays.
@@ -49,23 +45,6 @@ _OF_MLFLOW_ITSELF = (  # warnings about its own code
     r".*Any type hint is inferred as AnyType",
     r".*An input example was not provided",
 )
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is told about a version.
-
-    Attributes:
-        params: settings; nested ones are flattened to names such as `train.epochs`.
-        metrics: figures by name, such as `recall_at_20`.
-        data_source: a few words on the data: file or data set name.
-        reports: files to keep with the run.
-    """
-
-    params: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    data_source: str = ""
-    reports: Sequence[Path] = ()
 
 
 class Store:
@@ -102,7 +81,7 @@ class Store:
         with self._opened() as (mlflow, client):
             experiment = _experiment(client, name, self._artifact_root(name))
             with mlflow.start_run(experiment_id=experiment, run_name=f"{name}-{manifest.digest[:8]}") as run:
-                model = _log(mlflow, bundle, manifest, record)
+                model = log(mlflow, bundle, manifest, record)
             if not client.search_registered_models(f"name = {name!r}"):
                 client.create_registered_model(name)
             tags = {"bundle_digest": manifest.digest, "data_digest": manifest.data_digest}
@@ -116,8 +95,7 @@ class Store:
         if not store_exists(self.tracking_uri):
             return None
         with self._opened() as (_, client):
-            found = client.search_model_versions(f"name = {name!r} and tags.bundle_digest = {bundle_digest!r}")
-            return max((int(version.version) for version in found), default=None)
+            return max(_numbers(client, f"name = {name!r} and tags.bundle_digest = {bundle_digest!r}"), default=None)
 
     def champion(self, name: str) -> int | None:
         """Return the version that is champion; None where there is none."""
@@ -141,6 +119,7 @@ class Store:
             history = [number for number in _history(client, name) if number != version]
             _crown(client, name, version, [*history, version])
             client.set_model_version_tag(name, str(version), "reason", reason)
+            client.set_model_version_tag(name, str(version), _ROLLED_BACK, "no")
             if _aliases(client, name).get(CHALLENGER) == version:
                 client.delete_registered_model_alias(name, CHALLENGER)
         return {"name": name, "version": version, "previous": previous, "reason": reason}
@@ -171,7 +150,13 @@ class Store:
             _crown(client, name, earlier[-1], earlier)
             reason = f"Rolled back; version {earlier[-1]} is champion again."
             client.set_model_version_tag(name, str(present), "reason", reason)
+            client.set_model_version_tag(name, str(present), _ROLLED_BACK, "yes")
         return {"name": name, "version": earlier[-1], "previous": present, "reason": reason}
+
+    def rolled_back(self, name: str) -> set[int]:
+        """Return the versions that a person went back from and has not promoted since."""
+        with self._existing(name) as client:
+            return set(_numbers(client, f"name = {name!r} and tags.{_ROLLED_BACK} = 'yes'"))
 
     def versions(self, name: str) -> list[dict[str, Any]]:
         """Return the versions of a model, newest first.
@@ -246,7 +231,7 @@ class Store:
         return (self.artifacts.absolute() / name).as_uri()
 
     @contextmanager
-    def _existing(self, name: str) -> Iterator[_OfMlflow]:
+    def _existing(self, name: str) -> Iterator[OfMlflow]:
         """Give a client if the model is there."""
         if store_exists(self.tracking_uri):
             with self._opened() as (_, client):
@@ -255,10 +240,10 @@ class Store:
                     return
         known = self.names()
         hint = nearest(name, known) if known else " Nothing has been registered yet; run `recsys-cl register`."
-        raise RegistryError(f"The MLflow store {self.tracking_uri} has no model {name!r}.{hint}")
+        raise RegistryError(f"The MLflow store {shown(self.tracking_uri)} has no model {name!r}.{hint}")
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[_OfMlflow, _OfMlflow]]:
+    def _opened(self) -> Iterator[tuple[OfMlflow, OfMlflow]]:
         """Give MLflow, set to this store, and a client; turn its refusals into ours."""
         require_reachable(self.tracking_uri)
         with _calm():
@@ -268,7 +253,7 @@ class Store:
             try:
                 yield mlflow, mlflow.MlflowClient(self.tracking_uri, self.tracking_uri)
             except mlflow.exceptions.MlflowException as error:
-                raise RegistryError(f"The MLflow store {self.tracking_uri} refused: {error.message}") from error
+                raise RegistryError(f"The MLflow store {shown(self.tracking_uri)} refused: {error.message}") from error
             finally:
                 mlflow.set_tracking_uri(None)
                 os.environ |= {} if before is None else {_TRACKING_URI: before}
@@ -283,7 +268,7 @@ def download(address: str) -> Location:
     return Store(os.environ.get(_TRACKING_URI) or home.tracking_uri, home.artifacts).locate(address)
 
 
-def _mlflow() -> _OfMlflow:
+def _mlflow() -> OfMlflow:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     import mlflow  # noqa: PLC0415 - it reads the environment when imported, and importing this file must not set any
@@ -305,83 +290,39 @@ def _calm() -> Iterator[None]:
         yield
 
 
-def _log(mlflow: _OfMlflow, bundle: Path, manifest: Manifest, record: Record) -> _OfMlflow:
-    """Fill the run that is open; return the model logged."""
-    data = mlflow.data.meta_dataset.MetaDataset(
-        mlflow.data.code_dataset_source.CodeDatasetSource({"source": record.data_source}),
-        name=record.data_source or manifest.name,
-        digest=manifest.data_digest[:36],  # the most MLflow keeps; the whole one is a tag of the version
-    )
-    mlflow.log_input(data, context="training")
-    mlflow.log_params(_flat(record.params))
-    mlflow.set_tags({"package_version": manifest.package_version, "git_commit": manifest.git_commit or "unknown"})
-    logged = mlflow.pyfunc.log_model(
-        name="bundle",
-        loader_module=serving.__name__,
-        data_path=str(bundle),
-        signature=_signature(mlflow, bundle),
-        pip_requirements=[f"recsys-cl=={recsys_cl.__version__}"],
-        metadata={"bundle_digest": manifest.digest},
-    )
-    mlflow.log_metrics(dict(record.metrics), model_id=logged.model_id, dataset=data)
-    for path in record.reports:
-        mlflow.log_artifact(str(path), "report")
-    return logged
-
-
-def _signature(mlflow: _OfMlflow, bundle: Path) -> _OfMlflow:
-    types = mlflow.types
-    written = {"integer": "long", "string": "string"}
-    vocabulary = Vocabulary.load(bundle)
-    user, item = written[vocabulary.user_kind], written[vocabulary.item_kind]
-    answer = {"user_id": user, "item_id": item, "score": "float", "rank": "integer", "source": "string"}
-    kinds = {bool: "boolean", int: "long"}
-    return mlflow.models.ModelSignature(
-        inputs=types.Schema([types.ColSpec(user, serving.COLUMN)]),
-        outputs=types.Schema([types.ColSpec(kind, name) for name, kind in answer.items()]),
-        params=types.ParamSchema(
-            [types.ParamSpec(name, kinds[type(value)], value) for name, value in serving.PARAMS.items()]
-        ),
-    )
-
-
-def _flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in params.items():
-        inner = isinstance(value, Mapping)
-        flat |= _flat(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
-    return flat
-
-
-def _experiment(client: _OfMlflow, name: str, artifact_root: str | None) -> str:
+def _experiment(client: OfMlflow, name: str, artifact_root: str | None) -> str:
     found = client.get_experiment_by_name(name)
     return str(found.experiment_id if found else client.create_experiment(name, artifact_location=artifact_root))
 
 
-def _aliases(client: _OfMlflow, name: str) -> dict[str, int]:
+def _aliases(client: OfMlflow, name: str) -> dict[str, int]:
     models = client.search_registered_models(f"name = {name!r}")
     return {alias: int(version) for model in models for alias, version in model.aliases.items()}
 
 
-def _history(client: _OfMlflow, name: str) -> list[int]:
+def _numbers(client: OfMlflow, search: str) -> list[int]:
+    return sorted(int(version.version) for version in client.search_model_versions(search))
+
+
+def _history(client: OfMlflow, name: str) -> list[int]:
     """Return the versions that were champion, oldest first, without those deleted since."""
     numbers = client.get_registered_model(name).tags.get(_HISTORY, "")
-    present = {int(version.version) for version in client.search_model_versions(f"name = {name!r}")}
+    present = _numbers(client, f"name = {name!r}")
     return [number for number in map(int, filter(None, numbers.split(","))) if number in present]
 
 
-def _crown(client: _OfMlflow, name: str, version: int, history: list[int]) -> None:
+def _crown(client: OfMlflow, name: str, version: int, history: list[int]) -> None:
     client.set_registered_model_tag(name, _HISTORY, ",".join(map(str, history)))
     client.set_registered_model_alias(name, CHAMPION, str(version))
 
 
-def _require_version(client: _OfMlflow, name: str, version: int) -> None:
-    known = sorted(int(one.version) for one in client.search_model_versions(f"name = {name!r}"))
+def _require_version(client: OfMlflow, name: str, version: int) -> None:
+    known = _numbers(client, f"name = {name!r}")
     if version not in known:
         raise RegistryError(f"The model {name!r} has no version {version}; it has {', '.join(map(str, known))}.")
 
 
-def _described(version: _OfMlflow, run: _OfMlflow, aliases: dict[str, int]) -> dict[str, Any]:
+def _described(version: OfMlflow, run: OfMlflow, aliases: dict[str, int]) -> dict[str, Any]:
     number = int(version.version)
     return {
         "version": number,

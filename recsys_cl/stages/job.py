@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,7 @@ class Job:
     workspace: Workspace
     name: str
     config: RunConfig
-    tracking_uri: str
+    tracking_uri: str = field(repr=False)  # it may hold a password
     now: datetime
     reporter: Reporter = SILENT
 

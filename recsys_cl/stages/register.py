@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from recsys_cl.evaluation.facts import Check, GateFacts
+from recsys_cl.evaluation.facts import GateFacts
 from recsys_cl.evaluation.protocol import evaluate, examine
-from recsys_cl.evaluation.report import write_report
+from recsys_cl.evaluation.report import read_report, write_report
+from recsys_cl.files import read_json, whole_folder, write_json
+from recsys_cl.registry import gate
 from recsys_cl.registry.gate import Challenger, Verdict, judge
-from recsys_cl.registry.store import Record, Store
+from recsys_cl.registry.record import Record
+from recsys_cl.registry.store import Store
 from recsys_cl.retrieval.bundle import read_per_user
 from recsys_cl.retrieval.retriever import Retriever
 from recsys_cl.stages.index import Bundled
@@ -22,7 +26,7 @@ from recsys_cl.stages.job import Job
 def register(job: Job, bundled: Bundled, seconds: Mapping[str, float] | None = None) -> dict[str, Any]:
     """Register the bundle as a version; make it champion if the gate agrees, else challenger, and say why.
 
-    A bundle that is champion already stays so.
+    A bundle that is champion already stays so, with the verdict that made it champion.
 
     Args:
         job: place, name, settings.
@@ -33,47 +37,87 @@ def register(job: Job, bundled: Bundled, seconds: Mapping[str, float] | None = N
         ``registry`` with name, version, promoted, reason, champion and the gate's checks; ``report``, the final page.
     """
     store = Store(job.tracking_uri, job.workspace.artifacts)
-    champion = store.champion(job.name)
-    verdict = _verdict(job, bundled, store, champion)
-    report_folder = bundled.evaluated.trained.folder / "report"
-    gate = GateFacts(
-        promoted=verdict.promoted,
-        reason=verdict.reason,
-        checks=tuple(Check(name=one.name, passed=one.passed, detail=one.detail) for one in verdict.checks),
-    )
-    report = bundled.report().model_copy(update={"gate": gate, "seconds": dict(seconds or {})})
-    write_report(report, report_folder)
-    metrics = bundled.evaluated.metrics()["model"]
-    source = report.data.source
-    reports = sorted(report_folder.iterdir())
-    version = store.register(
-        bundled.folder, job.name, Record(job.config.model_dump(mode="json"), metrics, source, reports)
-    )
-    if version == champion:
+    retriever = Retriever.load(bundled.folder)
+    champion, known = store.champion(job.name), store.version_of(job.name, retriever.digest)
+    crowned = known is not None and known == champion
+    verdict = _recorded(bundled) if crowned else None
+    if verdict is None:
+        verdict = _verdict(job, bundled, retriever, store, champion)
+        verdict = verdict if known is None else _with_what_people_did(job, store, verdict, known, crowned=crowned)
+    report = _write_report(bundled, verdict, seconds or {})
+    if not crowned:
+        write_json(_record_of(bundled), verdict.describe())
+        known = store.register(bundled.folder, job.name, _told_to_store(job, bundled, report))
+        settle = store.promote if verdict.promoted else store.decline
+        settle(job.name, known, verdict.reason)
+    registry = {
+        "name": job.name,
+        "version": known,
+        "promoted": verdict.promoted,
+        "reason": verdict.reason,
+        "champion": known if verdict.promoted else champion,
+        "gate": verdict.describe(),
+    }
+    return {"registry": registry, "report": str(report / "report.html")}
+
+
+def _with_what_people_did(job: Job, store: Store, verdict: Verdict, version: int, *, crowned: bool) -> Verdict:
+    """Return the verdict on a version that is there already, giving way to what a person decided about it."""
+    if crowned:
         reason = f"This very bundle is version {version}, the champion already."
-        return _told(job, version, champion, verdict, promoted=True, reason=reason, report=report_folder)
-    settle = store.promote if verdict.promoted else store.decline
-    settle(job.name, version, verdict.reason)
-    holder = version if verdict.promoted else champion
-    promoted, reason = verdict.promoted, verdict.reason
-    return _told(job, version, holder, verdict, promoted=promoted, reason=reason, report=report_folder)
+        return replace(verdict, promoted=True, reason=reason)
+    if version in store.rolled_back(job.name):
+        reason = f"Version {version} was rolled back from; only `recsys-cl promote {version}` makes it champion again."
+        return replace(verdict, promoted=False, reason=reason)
+    return verdict
 
 
-def _told(
-    job: Job, version: int, champion: int | None, verdict: Verdict, *, promoted: bool, reason: str, report: Path
-) -> dict[str, Any]:
-    registry = {"name": job.name, "version": version, "promoted": promoted, "reason": reason, "champion": champion}
-    return {"registry": registry | {"gate": verdict.describe()}, "report": str(report / "report.html")}
+def _record_of(bundled: Bundled) -> Path:
+    """Return the file that keeps the verdict on a bundle; it stands beside the bundle, which is sealed."""
+    return bundled.folder.with_name(f"{bundled.folder.name}-verdict.json")
 
 
-def _verdict(job: Job, bundled: Bundled, store: Store, champion: int | None) -> Verdict:
+def _recorded(bundled: Bundled) -> Verdict | None:
+    """Return the verdict that made a bundle champion; None where the gate did not, but a person."""
+    path = _record_of(bundled)
+    if not path.exists():
+        return None
+    facts = read_json(path)
+    if not facts["promoted"]:
+        return None
+    checks = tuple(gate.Check(**check) for check in facts["checks"])
+    comparison = None if facts["comparison"] is None else gate.Comparison(**facts["comparison"])
+    return Verdict(facts["promoted"], facts["reason"], checks, comparison)
+
+
+def _write_report(bundled: Bundled, verdict: Verdict, seconds: Mapping[str, float]) -> Path:
+    """Write the final report, unless it stands there with this verdict; return its folder."""
+    folder = bundled.evaluated.trained.folder / "report"
+    facts = GateFacts.model_validate({name: verdict.describe()[name] for name in ("promoted", "reason", "checks")})
+    report = bundled.report().model_copy(update={"gate": facts})
+    if folder.exists() and read_report(folder).model_copy(update={"seconds": {}}) == report:
+        return folder
+    with whole_folder(folder) as scratch:
+        write_report(report.model_copy(update={"seconds": dict(seconds)}), scratch)
+    return folder
+
+
+def _told_to_store(job: Job, bundled: Bundled, report: Path) -> Record:
+    return Record(
+        job.config.model_dump(mode="json"),
+        bundled.evaluated.metrics()["model"],
+        bundled.report().data.source,
+        sorted(report.iterdir()),
+    )
+
+
+def _verdict(job: Job, bundled: Bundled, retriever: Retriever, store: Store, champion: int | None) -> Verdict:
     metrics = bundled.evaluated.metrics()
-    popularity = metrics["baselines"].get("popularity")
     challenger = Challenger(
         metrics=metrics["model"],
         per_user=bundled.evaluated.per_user(),
-        popularity=popularity,
-        vectors_finite=Retriever.load(bundled.folder).vectors_finite(),
+        popularity=metrics["baselines"].get("popularity"),
+        vectors_finite=retriever.vectors_finite(),
         index=bundled.index(),
     )
     rival = None if champion is None else _champion_per_user(job, bundled, store, champion)
