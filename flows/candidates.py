@@ -7,12 +7,12 @@ from typing import Any
 from prefect import flow
 
 from flows.artifacts import publish_candidates
-from flows.plan import Plan
+from flows.plan import Plan, run_name
 from flows.tasks import write_candidates
 from flows.turn import in_turn
 
 
-@flow(name="candidates", persist_result=True, result_serializer="json")
+@flow(name="candidates", flow_run_name=run_name, persist_result=True, result_serializer="json")
 def candidates(plan: Plan, out: str | None = None) -> dict[str, Any]:
     """Write the champion's candidates to ``out``, by default in the workspace; return path and rows."""
     with in_turn(plan):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict, Field
 
 from recsys_cl.config import RunConfig
@@ -73,6 +74,12 @@ class Plan(BaseModel):
             append=self.append,
             shared=self.shared or _path_from("RECSYS_CL_SHARED_DATA"),
         )
+
+
+def run_name() -> str:
+    """Return what the present flow run is called: the log and the minute (UTC) it was due."""
+    plan = Plan.model_validate(flow_run.parameters["plan"])
+    return f"{plan.name} {flow_run.scheduled_start_time:%Y-%m-%d %H:%M}"
 
 
 def _path_from(variable: str) -> Path | None:

@@ -7,7 +7,7 @@ from typing import Any
 from prefect import flow
 
 from flows.artifacts import publish_training
-from flows.plan import Plan
+from flows.plan import Plan, run_name
 from flows.tasks import (
     build_index,
     evaluate_towers,
@@ -24,7 +24,7 @@ from recsys_cl.stages.pairs import open_prepared
 from recsys_cl.stages.train import open_trained
 
 
-@flow(name="retrain", persist_result=True, result_serializer="json")
+@flow(name="retrain", flow_run_name=run_name, persist_result=True, result_serializer="json")
 def retrain(plan: Plan) -> dict[str, Any]:
     """Ingest, split, pair, train, evaluate, index, register, and let the gate judge.
 

@@ -25,16 +25,21 @@ from recsys_cl.interactions.snapshot import open_snapshot
 from recsys_cl.registry.store import CHAMPION
 from recsys_cl.stages import candidates, evaluate, index, ingest, pairs, register, train
 
-_PASSING = (OSError, StorageError, RegistryError)
-_LASTING = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)  # OSErrors that stay
+_LASTING = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)  # as failures of a disk go
 
 
 def may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Tell whether a failure may be gone when the task is tried again."""
+    """Tell whether a failure may be gone when the task is tried again.
+
+    Disks fill and empty, networks and stores come back, whatever our error for it is; a store that answers and lacks
+    what was asked of it, a bad setting and a bad log stay as they are.
+    """
     error = state.data
-    # A data set that could not be fetched is bad input to a person, but the network may come back.
-    causes = (error, error.__cause__) if isinstance(error, Exception) else ()
-    return any(isinstance(one, _PASSING) and not isinstance(one, _LASTING) for one in causes)
+    cause = error.__cause__ if isinstance(error, Exception) else None
+    if isinstance(error, _LASTING) or isinstance(cause, _LASTING):
+        return False
+    silent = isinstance(error, RegistryError) and cause is not None
+    return silent or isinstance(error, OSError | StorageError) or isinstance(cause, OSError)
 
 
 def cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
@@ -64,50 +69,57 @@ _AFRESH: dict[str, Any] = {
 }
 
 
-@task(**_AFRESH)
+@task(task_run_name="ingest", **_AFRESH)
 def ingest_log(plan: Plan) -> str:
     """Read and clean the log, or find that this was done; return the snapshot's folder."""
-    return str(ingest.ingest(plan.job(RunLog()), plan.source()).folder)
+    log = RunLog()
+    snapshot = ingest.ingest(plan.job(log), plan.source())
+    counts = snapshot.counts
+    log.say(
+        f"{counts.read:,} rows read = {counts.kept:,} kept + {counts.filtered:,} filtered"
+        f" + {counts.quarantined:,} quarantined{'; nothing new' if snapshot.reused else ''}"
+    )
+    return str(snapshot.folder)
 
 
-@task(**_CACHED)
+@task(task_run_name="pairs", **_CACHED)
 def make_pairs(plan: Plan, folder: str) -> str:
     """Split the snapshot in ``folder`` and write its pairs; return their folder."""
     return str(pairs.prepare(plan.job(RunLog()), open_snapshot(Path(folder))).folder)
 
 
-@task(**_CACHED)
+@task(task_run_name="train", **_CACHED)
 def train_towers(plan: Plan, folder: str) -> str:
     """Train on the pairs in ``folder``, going on from a checkpoint if there is one; return the run's folder."""
     return str(train.train(plan.job(RunLog()), pairs.open_prepared(Path(folder))).folder)
 
 
-@task(**_CACHED)
+@task(task_run_name="evaluate", **_CACHED)
 def evaluate_towers(plan: Plan, folder: str) -> str:
     """Examine the towers of the run in ``folder`` and the baselines; return the evaluation's folder."""
     return str(evaluate.evaluate(plan.job(RunLog()), train.open_trained(Path(folder))).folder)
 
 
-@task(**_CACHED)
+@task(task_run_name="index", **_CACHED)
 def build_index(plan: Plan, folder: str) -> str:
     """Index the towers evaluated in ``folder``; return the bundle's folder."""
     return str(index.index(plan.job(RunLog()), evaluate.open_evaluated(Path(folder))).folder)
 
 
-@task(**_AFRESH)
+@task(task_run_name="register", **_AFRESH)
 def register_bundle(plan: Plan, folder: str) -> dict[str, Any]:
     """Register the bundle in ``folder`` and let the gate judge it; return `registry` and `report`."""
     return register.register(plan.job(RunLog()), index.open_bundled(Path(folder)))
 
 
-@task(**_AFRESH)
+@task(task_run_name="evaluate", **_AFRESH)
 def examine_champion(plan: Plan) -> dict[str, Any]:
     """Examine the champion beside the baselines on the latest snapshot; return `metrics` and `report`."""
     result = evaluate.evaluate_bundle(plan.job(RunLog()), ingest.Source(), f"models:/{plan.name}@{CHAMPION}")
     return result | {"report": str(result["report"])}
 
 
-@task(**_AFRESH)
+@task(task_run_name="candidates", **_AFRESH)
 def write_candidates(plan: Plan, out: str | None) -> dict[str, Any]:
     """Write candidates of the champion for every user; return path, rows, users, fallback_users and version."""
     found = candidates.write(plan.job(RunLog()), None, None, None if out is None else Path(out))

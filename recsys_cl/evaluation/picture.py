@@ -16,6 +16,7 @@ _COLORS = {
     "baseline-4": "#7d5f96",
     "baseline-5": "#4d5560",
 }  # those of the report's light page
+_MARGIN = 12  # in the plot's own units
 
 
 def standalone(svg: str, width: int = 840) -> str:
@@ -26,12 +27,19 @@ def standalone(svg: str, width: int = 840) -> str:
         width: in pixels; the height follows.
 
     Returns:
-        The same element, which can be shown by itself or in an image.
+        The element with a margin, to be shown by itself or as an image.
+
+    Raises:
+        ValueError: there is no viewBox.
     """
     for name, color in _COLORS.items():
         svg = svg.replace(f"var(--{name})", color)
-    across, down = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()
-    size = f'width="{width}" height="{round(width * float(down) / float(across))}"'
+    viewed = re.search(r'viewBox="0 0 (?P<across>[\d.]+) (?P<down>[\d.]+)"', svg)
+    if viewed is None:
+        raise ValueError("The plot has no viewBox that starts at 0 0.")
+    across, down = (float(viewed[side]) + 2 * _MARGIN for side in ("across", "down"))
+    svg = svg.replace(viewed[0], f'viewBox="-{_MARGIN} -{_MARGIN} {across:g} {down:g}"', 1)
+    size = f'width="{width}" height="{round(width * down / across)}"'
     return svg.replace("<svg", f'<svg {size} style="background:#fff"', 1)
 
 

@@ -21,6 +21,11 @@ from recsys_cl.training.loop import train as train_towers
 from recsys_cl.training.prior import PopularityPrior, fit_prior
 
 _PRIOR_USERS = 2048
+_SAID: dict[FittedOn, str] = {
+    "train": "Fitting on the training part, with validation after each epoch.",
+    "train_and_validation": "Fitting once more, on the training and validation parts.",
+    "all": "Fitting once more, on all data, for registration.",
+}
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ def _fit(job: Job, run: TrainedRun, fitted_on: FittedOn, like: dict[str, Any] | 
     if (run.folder / fitted_on).exists():
         return
     prepared, config = run.prepared, job.config.train
+    job.reporter.say(f"fitting on {fitted_on.replace('_', ' ')}")
     add_pairs(job, prepared, fitted_on)
     pairs = prepared.pairs(fitted_on)
     vocabulary = prepared.vocabulary(fitted_on)
