@@ -54,18 +54,6 @@ def looked_up(rows: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
     return functional.embedding(numbers.clamp(min=0), rows) * known
 
 
-def pooled(rows: torch.Tensor, members: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
-    """Return the mean row of each ragged row of ``members``, (b, d); zeros for an empty one.
-
-    Args:
-        rows: (i, d).
-        members: (h,) int64 into ``rows``, ragged row after ragged row.
-        offsets: (b + 1,) int64, where the ragged rows start and end.
-    """
-    sums = functional.embedding_bag(members, rows, offsets, mode="sum", include_last_offset=True)
-    return sums / offsets.diff().clamp(min=1).unsqueeze(1)
-
-
 def refuse_features(encoder: str, features: torch.Tensor | None) -> None:
     """Raise `ConfigError` where features are given to an encoder that has no use for them."""
     if features is not None:

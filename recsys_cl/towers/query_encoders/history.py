@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from recsys_cl.towers.inputs import QueryInputs, pooled, refuse_features
+from recsys_cl.towers.inputs import QueryInputs, refuse_features
+from recsys_cl.towers.pooling import pooled
 
 
 class Encoder(nn.Module):

@@ -1,0 +1,53 @@
+"""The mean of a history's rows, with a backward pass as quick as the forward one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch.nn import functional
+
+
+class _RaggedSum(torch.autograd.Function):
+    """Sum of the rows that each ragged row names.
+
+    torch's own gradient of this on the CPU adds row after row through an index and takes several times as long as
+    all matrix products of a step; as a sparse matrix times a dense one it takes a tenth of that.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch's own
+        rows: torch.Tensor,
+        members: torch.Tensor,
+        offsets: torch.Tensor,
+    ) -> torch.Tensor:
+        ctx.save_for_backward(members, offsets)
+        ctx.n_rows = len(rows)
+        return functional.embedding_bag(members, rows, offsets, mode="sum", include_last_offset=True)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # noqa: ANN401
+        members, offsets = ctx.saved_tensors
+        shape = (ctx.n_rows, len(gradient))
+        if gradient.is_cuda:
+            spread = gradient.repeat_interleave(offsets.diff(), dim=0)
+            return gradient.new_zeros(ctx.n_rows, gradient.shape[1]).index_add_(0, members, spread), None, None
+        ones = np.ones(len(members), dtype=gradient.numpy().dtype)
+        # Which ragged row (column) takes which row: the transpose of the sum.
+        taken = sp.csc_matrix((ones, members.numpy(), offsets.numpy()), shape=shape)
+        return torch.from_numpy(taken @ gradient.numpy()), None, None
+
+
+def pooled(rows: torch.Tensor, members: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+    """Return the mean row of each ragged row of ``members``, (b, d); zeros for an empty one.
+
+    Args:
+        rows: (i, d).
+        members: (h,) int64 into ``rows``, ragged row after ragged row.
+        offsets: (b + 1,) int64, where the ragged rows start and end.
+    """
+    sums: torch.Tensor = _RaggedSum.apply(rows, members, offsets)  # type: ignore[no-untyped-call]  # torch has no types
+    return sums / offsets.diff().clamp(min=1).unsqueeze(1)
