@@ -130,9 +130,15 @@ def write_candidates(plan: Plan, out: str | None) -> dict[str, Any]:
 def folder_of(step: Task[[Plan, str], str], plan: Plan, folder: str, opened: Callable[[Path], object]) -> str:
     """Run ``step`` or take its cached result; run it after all when what was cached cannot be ``opened`` any more."""
     found = step(plan, folder)
-    try:
-        opened(Path(found))
-    except IntegrityError as error:
-        get_run_logger().warning("What %s made before is no longer whole, so it runs again. %s", step.name, error)
+    if not _stands(Path(found), opened):
+        get_run_logger().warning("%s, made before, is no longer whole; it is made again.", found)
         found = step.with_options(refresh_cache=True)(plan, folder)
     return found
+
+
+def _stands(folder: Path, opened: Callable[[Path], object]) -> bool:
+    try:
+        opened(folder)
+    except IntegrityError:
+        return False
+    return folder.is_dir()
