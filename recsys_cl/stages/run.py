@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,14 @@ from recsys_cl.stages.pairs import prepare
 from recsys_cl.stages.register import register
 from recsys_cl.stages.train import train
 
-STAGES = ("ingest", "pairs", "train", "evaluate", "index", "register", "candidates")
+_LEAVE: dict[str, Callable[[Job, Any], Any]] = {
+    "ingest": ingest,
+    "pairs": prepare,
+    "train": train,
+    "evaluate": evaluate,
+    "index": index,
+}
+STAGES = (*_LEAVE, "register", "candidates")
 
 
 def run(job: Job, source: Source, *, until: str = "candidates", out: Path | None = None) -> dict[str, Any]:
@@ -38,32 +45,18 @@ def run(job: Job, source: Source, *, until: str = "candidates", out: Path | None
         ConfigError: settings cannot work; nothing was begun.
     """
     require_sound(job.config, until, out)
-    wanted = STAGES[: STAGES.index(until) + 1]
     result: dict[str, Any] = {"name": job.name, "seconds": {}}
     seconds = result["seconds"]
-    with _timed("ingest", seconds, job):
-        snapshot = ingest(job, source)
-    result |= snapshot.describe()
-    if "pairs" in wanted:
-        with _timed("pairs", seconds, job):
-            prepared = prepare(job, snapshot)
-        result |= prepared.describe()
-    if "train" in wanted:
-        with _timed("train", seconds, job):
-            trained = train(job, prepared)
-        result |= trained.describe()
-    if "evaluate" in wanted:
-        with _timed("evaluate", seconds, job):
-            evaluated = evaluate(job, trained)
-        result |= evaluated.describe()
-    if "index" in wanted:
-        with _timed("index", seconds, job):
-            bundled = index(job, evaluated)
-        result |= bundled.describe()
-    if "register" in wanted:
-        with _timed("register", seconds, job):
-            result |= register(job, bundled, seconds)
-    if "candidates" in wanted:
+    left: Any = source  # what a stage leaves is what the next one starts from
+    for stage, do in _LEAVE.items():
+        with _timed(stage, seconds, job):
+            left = do(job, left)
+        result |= left.describe()
+        if stage == until:
+            return result
+    with _timed("register", seconds, job):
+        result |= register(job, left, seconds)
+    if until == "candidates":
         with _timed("candidates", seconds, job):
             result |= _candidates(job, result["registry"], out)
     return result
