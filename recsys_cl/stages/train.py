@@ -20,7 +20,8 @@ from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.loop import train as train_towers
 from recsys_cl.training.prior import PopularityPrior, fit_prior
 
-_PRIOR_USERS = 2048
+# Users drawn for what is asked after every epoch, and for what is asked of every prior that is tried.
+_STOPPING_USERS, _PRIOR_USERS = 10_000, 2048
 _SAID: dict[FittedOn, str] = {
     "train": "Fitting on the training part, with validation after each epoch.",
     "train_and_validation": "Fitting once more, on the training and validation parts.",
@@ -88,7 +89,7 @@ def _fit(job: Job, run: TrainedRun, fitted_on: FittedOn, like: dict[str, Any] | 
     """Fit towers, choosing epochs and prior by validation or, given an earlier fit, ``like`` that one."""
     if (run.folder / fitted_on).exists():
         return
-    prepared, config = run.prepared, job.config.train
+    prepared, config, seed = run.prepared, job.config.train, job.config.seed
     job.reporter.say(f"fitting on {fitted_on.replace('_', ' ')}")
     add_pairs(job, prepared, fitted_on)
     pairs = prepared.pairs(fitted_on)
@@ -98,16 +99,18 @@ def _fit(job: Job, run: TrainedRun, fitted_on: FittedOn, like: dict[str, Any] | 
         pairs,
         vocabulary.n_users,
         config,
-        seed=job.config.seed,
+        seed=seed,
         device=job.config.device,
         epochs=None if like is None else like["best_epoch"],
-        validate=None if validation is None else _recall(validation, config.early_stop_k),
+        validate=None
+        if validation is None
+        else _recall(_some_of(validation, _STOPPING_USERS, seed), config.early_stop_k),
         checkpoints=run.folder / f"{fitted_on}-checkpoints",
         reporter=job.reporter,
     )
     prior = PopularityPrior(**like["prior"]) if like else PopularityPrior()
     if validation is not None and config.popularity_prior:
-        some = _some_of(validation, job.config.seed)
+        some = _some_of(validation, _PRIOR_USERS, seed)
         prior = fit_prior(trained.towers, pairs.histories, config.temperature, _ndcg(some))
     prior.apply(trained.towers, pairs.histories, config.temperature)
     with whole_folder(run.folder / fitted_on) as scratch:
@@ -121,9 +124,11 @@ def _validation(prepared: Prepared, vocabulary: Vocabulary) -> Examination | Non
     return examination if len(examination) else None
 
 
-def _some_of(validation: Examination, seed: int) -> Examination:
-    """Draw as many users as suffice to choose among a few dozen priors."""
-    rows = np.random.default_rng(seed).permutation(len(validation))[:_PRIOR_USERS]
+def _some_of(validation: Examination, users: int, seed: int) -> Examination:
+    """Draw so many users, or take all where there are no more."""
+    if len(validation) <= users:
+        return validation
+    rows = np.random.default_rng(seed).permutation(len(validation))[:users]
     return validation.take(np.sort(rows))
 
 
