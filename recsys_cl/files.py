@@ -6,16 +6,20 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from recsys_cl.errors import IntegrityError, RecsysError, StorageError
 
 _CHUNK = 1 << 20  # bytes read at a time
+_PARTIAL = ".partial"
+_RETIRED = ".retired"
+_NO_ROOM = 1 << 16  # bytes
 
 
 def sha256(path: Path) -> str:
@@ -43,15 +47,15 @@ def whole_folder(target: Path) -> Iterator[Path]:
     Raises:
         StorageError: the disk is full or the place may not be written.
     """
-    scratch = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    with storage_trouble(target):
-        scratch.mkdir(parents=True)
-        try:
+    scratch = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}{_PARTIAL}")
+    try:
+        with storage_trouble(target):
+            scratch.mkdir(parents=True)
             yield scratch
             _sync(scratch)
             _take_place(scratch, target)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager
@@ -61,14 +65,15 @@ def whole_file(target: Path) -> Iterator[Path]:
     Raises:
         StorageError: the disk is full or the place may not be written.
     """
-    scratch = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    with storage_trouble(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
+    scratch = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}{_PARTIAL}")
+    try:
+        with storage_trouble(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
             yield scratch
             _sync(scratch)
             scratch.replace(target)
-        finally:
+    finally:
+        with suppress(OSError):  # where the folder could not be made there is nothing to remove
             scratch.unlink(missing_ok=True)
 
 
@@ -98,10 +103,10 @@ def sweep_partials(folder: Path) -> list[Path]:
     A folder that was set aside for a new one that never took its place is put back. Call this only while holding the
     workspace, when nothing else can be writing there.
     """
-    for retired in [path for path in folder.rglob(".*.retired") if path.exists()]:
+    for retired in [path for path in folder.rglob(f".*{_RETIRED}") if path.exists()]:
         target = retired.with_name(retired.name[1:].rsplit(".", 2)[0])
         shutil.rmtree(retired) if target.exists() else retired.rename(target)
-    leftovers = [path for path in folder.rglob(".*.partial") if path.exists()]
+    leftovers = [path for path in folder.rglob(f".*{_PARTIAL}") if path.exists()]
     for path in leftovers:
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     return leftovers
@@ -109,21 +114,33 @@ def sweep_partials(folder: Path) -> list[Path]:
 
 @contextmanager
 def storage_trouble(target: Path) -> Iterator[None]:
-    """Turn the operating system's refusals while writing ``target`` into one `StorageError` that names a remedy.
-
-    Some libraries tell of a full disk by the message of an error of their own; those are known by its words.
-    """
+    """Turn the operating system's refusals while writing ``target`` into one `StorageError` that names a remedy."""
     try:
         yield
     except RecsysError:
         raise
     except Exception as error:
-        number = error.errno if isinstance(error, OSError) else None
+        number = _refusal(error, target)
         if number is None:
-            number = next((code for code in _REMEDIES if os.strerror(code).lower() in str(error).lower()), None)
-        if number not in _REMEDIES:
             raise
-        raise StorageError(f"{target} could not be written: {os.strerror(number)}. {_REMEDIES[number]}") from error
+        place = re.sub(r"/\.([^/]+)\.[0-9a-f]{8}\.partial", r"/\1", target.as_posix())
+        raise StorageError(f"{place} could not be written: {os.strerror(number)}. {_REMEDIES[number]}") from error
+
+
+def _refusal(error: Exception, target: Path) -> int | None:
+    """Return the number of the operating system's refusal behind ``error``; None if there was none we know.
+
+    Some libraries pass it on in the words of an error of their own, and some only say that they failed: then a disk
+    without room is reason enough.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno if error.errno in _REMEDIES else None
+    said = str(error).lower()
+    known = next((number for number in _REMEDIES if os.strerror(number).lower() in said), None)
+    if known is None and type(error).__module__ != "builtins":
+        place = next(folder for folder in target.absolute().parents if folder.exists())
+        return errno.ENOSPC if shutil.disk_usage(place).free < _NO_ROOM else None
+    return known
 
 
 _ROOM = "Free some space or choose another place with --home; nothing half-written was kept."
@@ -142,7 +159,7 @@ _REMEDIES = {
 
 def _take_place(scratch: Path, target: Path) -> None:
     if target.exists():
-        retired = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.retired")
+        retired = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}{_RETIRED}")
         target.rename(retired)
         scratch.rename(target)
         shutil.rmtree(retired, ignore_errors=True)

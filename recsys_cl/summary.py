@@ -150,17 +150,18 @@ def _headline_k(model: dict[str, float]) -> int:
 
 
 def _show_versions(result: dict[str, Any], console: Console) -> None:
-    for number, line in enumerate(result["versions"]):
-        if number:
-            console.print()
-        k = _headline_k(line["metrics"])
-        figures = [name for name in (f"recall_at_{k}", f"ndcg_at_{k}") if name in line["metrics"]]
-        told = [f"{name} {line['metrics'][name]:.4f}" for name in figures]
-        facts = [", ".join(line["aliases"]) or "-", f"{_instant(line['created'])} UTC", *told]
-        style = "bold green" if "champion" in line["aliases"] else "bold"
-        _entry(console, f"version {line['version']}", "   ".join(facts), style=style)
-        if line["reason"]:
-            _entry(console, "", line["reason"])
+    versions = result["versions"]
+    k = _headline_k(versions[0]["metrics"])
+    names = [f"recall_at_{k}", f"ndcg_at_{k}"]
+    rows = []
+    for line in versions:
+        style = "bold green" if "champion" in line["aliases"] else ""
+        figures = [f"{line['metrics'][name]:.4f}" if name in line["metrics"] else "-" for name in names]
+        cells = [str(line["version"]), ", ".join(line["aliases"]) or "-", _instant(line["created"]), *figures]
+        rows.append([Text(cell, style) for cell in cells])
+    heads = ["version", "alias", "created (UTC)", *names]
+    notes = [line["reason"] or "" for line in versions]
+    _columns(console, heads, rows, left={"alias", "created (UTC)"}, notes=notes)
 
 
 def _show_crowned(result: dict[str, Any], console: Console) -> None:
@@ -211,12 +212,20 @@ def _entry(
 
 
 def _columns(
-    console: Console, heads: Sequence[str], rows: Sequence[Sequence[Text]], *, left: Collection[str] = ()
+    console: Console,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[Text]],
+    *,
+    left: Collection[str] = (),
+    notes: Sequence[str] = (),
 ) -> None:
-    """Print a table: the first column and those of ``left`` begin at the left, the others end at the right."""
+    """Print a table: the first column and those of ``left`` begin at the left, the others end at the right.
+
+    ``notes`` are printed under their rows.
+    """
     table = [[Text(head, "bold") for head in heads], *rows]
     widths = [max(cell_len(line[place].plain) for line in table) for place in range(len(heads))]
-    for line in table:
+    for line, note in zip(table, ["", *notes, *[""] * (len(rows) - len(notes))], strict=True):
         padded = []
         for place, (cell, width) in enumerate(zip(line, widths, strict=True)):
             gap = " " * (width - cell_len(cell.plain))
@@ -225,6 +234,8 @@ def _columns(
         joined = Text("  ").join(padded)
         joined.rstrip()
         console.print(joined, soft_wrap=True)
+        if note:
+            _entry(console, "", note, style="dim", width=widths[0] + 2)
 
 
 def _instant(iso: str) -> str:

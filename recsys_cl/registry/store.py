@@ -7,6 +7,7 @@ champion before is kept in a tag of the model, so that going back is one step.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import warnings
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from recsys_cl.errors import RegistryError, nearest
+from recsys_cl.errors import RecsysError, RegistryError, StorageError, nearest
 from recsys_cl.files import whole_folder
 from recsys_cl.registry.reach import require_reachable, shown, store_exists
 from recsys_cl.registry.record import OfMlflow, Record, log
@@ -253,10 +254,18 @@ class Store:
             try:
                 yield mlflow, mlflow.MlflowClient(self.tracking_uri, self.tracking_uri)
             except mlflow.exceptions.MlflowException as error:
-                raise RegistryError(f"The MLflow store {shown(self.tracking_uri)} refused: {error.message}") from error
+                raise _refusal(shown(self.tracking_uri), error.message.partition("\n[SQL")[0]) from error
             finally:
                 mlflow.set_tracking_uri(None)
                 os.environ |= {} if before is None else {_TRACKING_URI: before}
+
+
+def _refusal(uri: str, message: str) -> RecsysError:
+    if "disk is full" in message:
+        return StorageError(
+            f"The MLflow store {uri} could not be written: its disk is full. Free some space and try again."
+        )
+    return RegistryError(f"The MLflow store {uri} refused: {message}")
 
 
 def download(address: str) -> Location:
@@ -284,10 +293,16 @@ def _mlflow() -> OfMlflow:
 @contextmanager
 def _calm() -> Iterator[None]:
     """Keep MLflow's warnings about its own insides from people, who can do nothing about them."""
+    loud = logging.getLogger("mlflow.store.db.utils")  # it prints whole tracebacks of what it raises anyway
+    before = loud.level
+    loud.setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         for message in _OF_MLFLOW_ITSELF:
             warnings.filterwarnings("ignore", message=message)
-        yield
+        try:
+            yield
+        finally:
+            loud.setLevel(before)
 
 
 def _experiment(client: OfMlflow, name: str, artifact_root: str | None) -> str:

@@ -12,9 +12,10 @@ import polars as pl
 from recsys_cl.evaluation.facts import GateFacts
 from recsys_cl.evaluation.protocol import evaluate, examine
 from recsys_cl.evaluation.report import read_report, write_report
-from recsys_cl.files import read_json, whole_folder, write_json
+from recsys_cl.files import read_json, storage_trouble, whole_folder, write_json
 from recsys_cl.registry import gate
 from recsys_cl.registry.gate import Challenger, Verdict, judge
+from recsys_cl.registry.reach import store_exists
 from recsys_cl.registry.record import Record
 from recsys_cl.registry.store import Store
 from recsys_cl.retrieval.bundle import read_per_user
@@ -38,6 +39,8 @@ def register(job: Job, bundled: Bundled, seconds: Mapping[str, float] | None = N
     """
     store = Store(job.tracking_uri, job.workspace.artifacts)
     retriever = Retriever.load(bundled.folder)
+    if not store_exists(job.tracking_uri):
+        job.reporter.say("Laying out the MLflow store, once; this takes some seconds.")
     champion, known = store.champion(job.name), store.version_of(job.name, retriever.digest)
     crowned = known is not None and known == champion
     verdict = _recorded(bundled) if crowned else None
@@ -47,7 +50,8 @@ def register(job: Job, bundled: Bundled, seconds: Mapping[str, float] | None = N
     report = _write_report(bundled, verdict, seconds or {})
     if not crowned:
         write_json(_record_of(bundled), verdict.describe())
-        known = store.register(bundled.folder, job.name, _told_to_store(job, bundled, report))
+        with storage_trouble(job.workspace.mlflow):
+            known = store.register(bundled.folder, job.name, _told_to_store(job, bundled, report))
         settle = store.promote if verdict.promoted else store.decline
         settle(job.name, known, verdict.reason)
     registry = {

@@ -90,7 +90,7 @@ def _fit(job: Job, run: TrainedRun, fitted_on: FittedOn, like: dict[str, Any] | 
     if (run.folder / fitted_on).exists():
         return
     prepared, config, seed = run.prepared, job.config.train, job.config.seed
-    job.reporter.say(f"fitting on {fitted_on.replace('_', ' ')}")
+    job.reporter.say(_SAID[fitted_on])
     add_pairs(job, prepared, fitted_on)
     pairs = prepared.pairs(fitted_on)
     vocabulary = prepared.vocabulary(fitted_on)
