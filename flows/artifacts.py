@@ -27,8 +27,8 @@ _TITLES = {
     "catalogue": "How much of the catalogue is shown, and how popular it is",
     "training": "Training",
 }
-_NOT_FOLLOWED = (
-    "Browsers do not follow links from this page to files: copy the path. It is on the machine that made the report."
+_BY_PATH = (
+    "Open it by its path, on the machine that made it; browsers do not follow links from a server's page to files."
 )
 _PUBLISHED: dict[str, Any] = {
     "task_run_name": "publish",
@@ -55,16 +55,16 @@ def publish_training(plan: Plan, outcome: dict[str, Any]) -> None:
         where = f"[version {registry['version']}]({address})"
     else:
         where = f"`mlflow ui --backend-store-uri {uri}`"
-    opening = f"# {verdict(registry)}\n\n{registry['reason']}\n\n- Report: `{page}`\n- MLflow: {where}"
-    _publish_report(plan, "retrain", opening, page.parent)
+    opening = f"{registry['reason']}\n\n- Report: `{page}`\n- MLflow: {where}"
+    _publish_report(plan, "retrain", verdict(registry), opening, page.parent)
 
 
 @task(**_PUBLISHED)
 def publish_evaluation(plan: Plan, outcome: dict[str, Any]) -> None:
     """Show how the champion does now: report, figures, plots, links."""
     page, snapshot = Path(outcome["report"]), outcome["snapshot"]["digest"][:16]
-    opening = f"# The champion of {plan.name} on the latest snapshot\n\n- Snapshot: `{snapshot}`\n- Report: `{page}`"
-    _publish_report(plan, "evaluate", opening, page.parent)
+    title = f"The champion of {plan.name} on snapshot {snapshot}"
+    _publish_report(plan, "evaluate", title, f"- Report: `{page}`", page.parent)
 
 
 @task(**_PUBLISHED)
@@ -82,13 +82,11 @@ def publish_snapshot(plan: Plan, folder: str) -> None:
 @task(**_PUBLISHED)
 def publish_candidates(plan: Plan, written: dict[str, Any]) -> None:
     """Show where candidates are, of which version, and for how many."""
-    told = f"""# Candidates from version {written["version"]} of {plan.name}
-
-- File: `{written["path"]}`
-- {written["rows"]:,} rows for {written["users"]:,} users
-- {written["fallback_users"]:,} users without a history were given what is popular
-"""
-    create_markdown_artifact(told, key=key(plan, "candidates"))
+    title = f"{written['rows']:,} rows for {written['users']:,} users from version {written['version']} of {plan.name}"
+    told = f"- File: `{written['path']}`"
+    if written["fallback_users"]:
+        told += f"\n- {written['fallback_users']:,} users of whom nothing is known were given what is popular."
+    create_markdown_artifact(told, key=key(plan, "candidates"), description=title)
 
 
 def verdict(registry: dict[str, Any]) -> str:
@@ -115,13 +113,14 @@ def metrics_rows(report: EvaluationReport) -> list[dict[str, str]]:
     ]
 
 
-def _publish_report(plan: Plan, what: str, opening: str, folder: Path) -> None:
+def _publish_report(plan: Plan, what: str, title: str, opening: str, folder: Path) -> None:
     report, page = read_report(folder), folder / HTML_NAME
     told = (folder / MARKDOWN_NAME).read_text(encoding="utf-8")
-    create_markdown_artifact(f"{opening}\n\n{told}", key=key(plan, what))
-    create_table_artifact(metrics_rows(report), key=key(plan, f"{what}-metrics"))
-    create_link_artifact(page.as_uri(), str(page), key=key(plan, f"{what}-report"), description=_NOT_FOLLOWED)
+    create_markdown_artifact(f"{opening}\n\n{told}", key=key(plan, what), description=f"**{title}**")
+    users = f"Headline figures of the model and the baselines, over {report.examined.headline:,} test users"
+    create_table_artifact(metrics_rows(report), key=key(plan, f"{what}-metrics"), description=users)
+    create_link_artifact(page.as_uri(), str(page), key=key(plan, f"{what}-report"), description=_BY_PATH)
     # An image artifact would spell out its address, which here is the whole picture; Markdown shows just the picture.
     plots = all_plots(report).items()
     drawn = [f"## {_TITLES[name]}\n\n![{_TITLES[name]}]({data_uri(standalone(svg))})" for name, svg in plots]
-    create_markdown_artifact("\n\n".join(drawn), key=key(plan, f"{what}-plots"))
+    create_markdown_artifact("\n\n".join(drawn), key=key(plan, f"{what}-plots"), description="The report's plots")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def evaluate_bundle(job: Job, source: Source, location: str) -> dict[str, Any]:
             on all of it.
     """
     found = locate_bundle(job, location)
-    manifest, model = Manifest.verify(found.folder), Retriever.load(found)
+    manifest, model = Manifest.verify(found.folder), replace(Retriever.load(found), name=MODEL)
     snapshot = ingest(job, source)
     if manifest.fitted_on == "all" and manifest.data_digest == snapshot.digest:
         raise InputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +20,14 @@ from recsys_cl.interactions.sample import write_sample
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Run flows against a server and a result storage that vanish afterwards."""
     home = tmp_path_factory.mktemp("prefect")
-    for variable in ("RECSYS_CL_HOME", "MLFLOW_TRACKING_URI"):
-        os.environ.pop(variable, None)
     kept = {PREFECT_HOME: home, PREFECT_LOCAL_STORAGE_PATH: home / "storage"}
-    with temporary_settings(updates=kept), prefect_test_harness(server_startup_timeout=120):
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        temporary_settings(updates=kept),
+        prefect_test_harness(server_startup_timeout=120),
+    ):
+        for variable in ("RECSYS_CL_HOME", "RECSYS_CL_SHARED_DATA", "MLFLOW_TRACKING_URI"):
+            patch.delenv(variable, raising=False)
         yield
 
 

@@ -40,11 +40,11 @@ def states_of(run_id, count: int) -> dict[str, str]:
     return {run.name: run.state.name for run in runs}
 
 
-def artifacts_of(run_id) -> dict[str, object]:
+def artifacts_of(run_id, part: str = "data") -> dict[str, object]:
     with get_client(sync_client=True) as client:
         wanted = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]))
         found = client.read_artifacts(artifact_filter=wanted)
-    return {artifact.key: artifact.data for artifact in found if artifact.key}
+    return {artifact.key: getattr(artifact, part) for artifact in found if artifact.key}
 
 
 def run_id_of(state):
@@ -59,8 +59,9 @@ def test_a_retraining_leaves_a_champion_and_tells_of_it(toy):
 
     found = artifacts_of(toy.run_id)
     assert set(found) == {f"toy-log-retrain{rest}" for rest in ("", "-metrics", "-report", "-plots")}
+    assert artifacts_of(toy.run_id, "description")["toy-log-retrain"] == "**Version 1 of Toy_log is champion**"
     told = str(found["toy-log-retrain"])
-    assert told.startswith(f"# Version 1 of Toy_log is champion\n\n{registry['reason']}")
+    assert told.startswith(registry["reason"])
     assert f"`{toy.outcome['report']}`" in told
     assert "## Accuracy" in told
     assert Path(toy.outcome["report"]).as_uri() in str(found["toy-log-retrain-report"])
@@ -131,11 +132,9 @@ def test_a_version_that_the_gate_turns_down_is_no_failure(toy):
     assert state.is_completed()
     registry = state.result()["registry"]
     assert not registry["promoted"]
-    told = str(artifacts_of(run_id_of(state))["toy-log-retrain"])
-    title = (
-        f"# Version {registry['version']} of Toy_log was not promoted; version {registry['champion']} stays champion"
-    )
-    assert told.startswith(f"{title}\n\n{registry['reason']}")
+    title = f"Version {registry['version']} of Toy_log was not promoted; version {registry['champion']} stays champion"
+    assert artifacts_of(run_id_of(state), "description")["toy-log-retrain"] == f"**{title}**"
+    assert str(artifacts_of(run_id_of(state))["toy-log-retrain"]).startswith(registry["reason"])
 
 
 def test_the_champion_is_examined_on_the_latest_snapshot(toy):
