@@ -119,7 +119,7 @@ class Store:
             previous = _aliases(client, name).get(CHAMPION)
             history = [number for number in _history(client, name) if number != version]
             _crown(client, name, version, [*history, version])
-            client.set_model_version_tag(name, str(version), "reason", reason)
+            _note(client, name, version, reason)
             client.set_model_version_tag(name, str(version), _ROLLED_BACK, "no")
             if _aliases(client, name).get(CHALLENGER) == version:
                 client.delete_registered_model_alias(name, CHALLENGER)
@@ -130,7 +130,7 @@ class Store:
         with self._existing(name) as client:
             _require_version(client, name, version)
             client.set_registered_model_alias(name, CHALLENGER, str(version))
-            client.set_model_version_tag(name, str(version), "reason", reason)
+            _note(client, name, version, reason)
         return {"name": name, "version": version, "reason": reason}
 
     def rollback(self, name: str) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class Store:
                 )
             _crown(client, name, earlier[-1], earlier)
             reason = f"Rolled back; version {earlier[-1]} is champion again."
-            client.set_model_version_tag(name, str(present), "reason", reason)
+            _note(client, name, present, reason)
             client.set_model_version_tag(name, str(present), _ROLLED_BACK, "yes")
         return {"name": name, "version": earlier[-1], "previous": present, "reason": reason}
 
@@ -329,6 +329,12 @@ def _history(client: OfMlflow, name: str) -> list[int]:
 def _crown(client: OfMlflow, name: str, version: int, history: list[int]) -> None:
     client.set_registered_model_tag(name, _HISTORY, ",".join(map(str, history)))
     client.set_registered_model_alias(name, CHAMPION, str(version))
+
+
+def _note(client: Any, name: str, version: int, reason: str) -> None:  # noqa: ANN401 - MLflow's client
+    """Keep the reason where programs find it, and where MLflow shows it to people."""
+    client.set_model_version_tag(name, str(version), "reason", reason)
+    client.update_model_version(name, str(version), reason)
 
 
 def _require_version(client: OfMlflow, name: str, version: int) -> None:
