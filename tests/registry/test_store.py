@@ -232,7 +232,7 @@ def test_a_worse_challenger_changes_nothing_and_a_better_one_can_be_taken_back(f
     assert not offered(2, 0.20, 0.30)
     assert aliases(filled) == {4: [], 3: [], 2: ["challenger"], 1: ["champion"]}
     reason = next(line["reason"] for line in filled.versions("toy") if line["version"] == 2)
-    assert "not within 1.0% of it" in reason
+    assert "not within 2.0% of it" in reason
     assert offered(3, 0.35, 0.30)
     assert filled.rollback("toy")["version"] == 1
     assert filled.locate("models:/toy@champion").version == "1"
