@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import settings
+
+Command = Callable[..., Result]
+
+# A model that learns in a second and that any gate lets through.
+TINY = [
+    *("--epochs", "2", "--embedding-dim", "8", "--batch-size", "128", "--baselines", "popularity"),
+    *("--bootstrap-samples", "100", "--no-beat-popularity"),
+]
 
 
 # A shared machine may be slow at any moment; that is no finding.
@@ -22,3 +35,65 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real logs at {folder}; set RECSYS_CL_SHARED_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of an empty MLflow store, made once: to lay one out takes seconds."""
+    from recsys_cl.registry.store import Store
+
+    home = tmp_path_factory.mktemp("template")
+    with Store(f"sqlite:///{home / 'mlflow.db'}", home / "artifacts")._opened() as (_, client):
+        client.search_registered_models()
+    return home / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def tiny_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic log of 80 users and 60 items."""
+    from recsys_cl.interactions.sample import write_sample
+
+    path = tmp_path_factory.mktemp("logs") / "tiny.csv"
+    write_sample(path, users=80, items=60, interactions=2500)
+    return path
+
+
+@pytest.fixture(scope="session")
+def new_home(laid_out: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Makes workspaces with an empty MLflow store."""
+
+    def make() -> Path:
+        home = tmp_path_factory.mktemp("home")
+        (home / "mlflow").mkdir()
+        shutil.copy(laid_out, home / "mlflow")
+        return home
+
+    return make
+
+
+@pytest.fixture
+def home(new_home: Callable[[], Path]) -> Path:
+    """A workspace with an empty MLflow store."""
+    return new_home()
+
+
+@pytest.fixture(scope="session")
+def recsys() -> Command:
+    """Runs a command line in this process."""
+
+    def run(*arguments: object) -> Result:
+        from recsys_cl.cli import main
+
+        outside = {"RECSYS_CL_HOME": None, "MLFLOW_TRACKING_URI": None}
+        return CliRunner(env=outside).invoke(main, [str(argument) for argument in arguments])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished(new_home: Callable[[], Path], tiny_log: Path, recsys: Command) -> tuple[Path, dict[str, Any]]:
+    """A workspace in which `run` has ended, to be read only, and its result."""
+    home = new_home()
+    done = recsys("run", "--home", home, "--input", tiny_log, "--json", *TINY)
+    assert done.exit_code == 0, done.stderr
+    return home, json.loads(done.stdout)

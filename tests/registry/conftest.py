@@ -18,16 +18,6 @@ def store_in(home: Path) -> Store:
     return Store(f"sqlite:///{home / 'mlflow.db'}", home / "artifacts")
 
 
-@pytest.fixture(scope="session")
-def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The database of an empty store."""
-    home = tmp_path_factory.mktemp("template")
-    store = store_in(home)
-    with store._opened() as (_, client):
-        client.search_registered_models()
-    return home / "mlflow.db"
-
-
 @pytest.fixture
 def store(laid_out: Path, tmp_path: Path) -> Store:
     """An empty store."""
