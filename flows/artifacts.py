@@ -46,15 +46,17 @@ def publish_training(plan: Plan, outcome: dict[str, Any]) -> None:
     registry, page = outcome["registry"], Path(outcome["report"])
     log = get_run_logger()
     (log.info if registry["promoted"] else log.warning)("%s. %s", verdict(registry), registry["reason"])
-    uri = shown(plan.job().tracking_uri)
+    uri = plan.job().tracking_uri
     if uri.startswith("http"):
-        address = f"{uri.rstrip('/')}/#/models/{plan.name}/versions/{registry['version']}"
-        create_link_artifact(
-            address, f"Version {registry['version']} of {plan.name} in MLflow", key=key(plan, "mlflow")
+        server = re.sub("//[^/@]*@", "//", uri.rstrip("/"))  # without name and password
+        address, text = (
+            f"{server}/#/models/{plan.name}/versions/{registry['version']}",
+            f"version {registry['version']}",
         )
-        where = f"[version {registry['version']}]({address})"
+        create_link_artifact(address, text, key=key(plan, "mlflow"), description=f"{text} of {plan.name} in MLflow")
+        where = f"[{text}]({address})"
     else:
-        where = f"`mlflow ui --backend-store-uri {uri}`"
+        where = f"`mlflow ui --backend-store-uri {shown(uri)}`"
     opening = f"{registry['reason']}\n\n- Report: `{page}`\n- MLflow: {where}"
     _publish_report(plan, "retrain", verdict(registry), opening, page.parent)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -19,6 +20,7 @@ from prefect.client.schemas.filters import (
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
 
 from flows import tasks
+from flows.artifacts import publish_training
 from flows.candidates import candidates
 from flows.evaluate import evaluate
 from flows.ingest import ingest
@@ -74,6 +76,18 @@ def test_the_metrics_table_has_the_model_and_the_baselines(toy):
     assert [row["recommender"] for row in rows] == ["Two tower", "Popularity"]
     assert 0 < float(rows[1]["recall_at_20"]) < float(rows[0]["recall_at_20"]) < 1
     assert {"ndcg_at_20", "hit_rate_at_20", "mrr_at_20", "coverage_at_20"} < set(rows[0])
+
+
+def test_a_version_on_a_server_is_linked_without_the_password(toy):
+    plan = toy.plan.model_copy(update={"tracking_uri": "https://me:secret@mlflow.example/"})
+
+    @flow
+    def publish():
+        publish_training(plan, toy.outcome)
+
+    found = artifacts_of(run_id_of(publish(return_state=True)))
+    assert found["toy-log-mlflow"] == "[version 1](https://mlflow.example/#/models/Toy_log/versions/1)"
+    assert "secret" not in str(found)
 
 
 def test_the_second_retraining_takes_cached_results(toy):
