@@ -215,6 +215,13 @@ def _explain(model: type[Settings], problem: dict[str, Any]) -> str:
     where = [str(part) for part in problem["loc"]]
     if problem["type"] == "extra_forbidden":
         owner = STAGES.get(where[0], model) if len(where) > 1 else model
-        known = set(owner.model_fields) | ({"seed", "device"} if owner is RunConfig else set())
-        return f"Unknown setting {'.'.join(where)!r}.{nearest(where[-1], known)}"
+        return f"Unknown setting {'.'.join(where)!r}.{_place_of(where[-1]) or nearest(where[-1], owner.model_fields)}"
     return f"The setting {'.'.join(where)!r} is {problem['input']!r}: {problem['msg']}."
+
+
+def _place_of(name: str) -> str:
+    """Tell where a setting belongs that stands in the wrong place."""
+    stage = stage_of(name)
+    if stage is not None:
+        return f" It belongs under {stage!r}."
+    return " It belongs at the top, under no stage." if name in RunConfig.model_fields else ""

@@ -121,8 +121,15 @@ def _show_written(result: dict[str, Any], console: Console) -> None:
 def _show_evaluation(result: dict[str, Any], console: Console) -> None:
     _show_snapshot(result, console)
     _show_rows(result["rows"], console)
+    _show_examined(result["examined"], console)
     _show_metrics(result["metrics"], console)
     _entry(console, "Report", str(result["report"]))
+
+
+def _show_examined(examined: dict[str, Any], console: Console) -> None:
+    ceiling = examined["recall_ceiling"]
+    limit = f"; items unknown to training limit recall to {ceiling:.4f}" if ceiling < 1 else ""
+    _entry(console, "Examined", f"{examined['headline']:,} of {examined['users']:,} test users{limit}")
 
 
 def _show_metrics(metrics: dict[str, Any], console: Console) -> None:
@@ -259,6 +266,7 @@ _SECTIONS = {
     "split": _show_split,
     "pairs": _show_pairs,
     "training": _show_training,
+    "examined": _show_examined,
     "metrics": _show_metrics,
     "index": _show_index,
     "registry": _show_registry,

@@ -63,6 +63,7 @@ def test_run_returns_what_it_promises(finished):
     for line in lines_of(result):
         assert 0 <= line["recall_at_20"] <= 1
         assert 0 <= line["ndcg_at_20"] <= 1
+    assert 0 < result["examined"]["headline"] <= result["examined"]["users"]
     assert result["registry"]["name"] == "tiny"
     assert result["registry"]["version"] == 1
     assert result["registry"]["promoted"] is True

@@ -59,17 +59,26 @@ class Evaluated:
 
     def describe(self) -> dict[str, Any]:
         """Return what a person wants to know, JSON-ready."""
-        return {"metrics": self.metrics(), "report": str(self.folder / "report.html")}
+        return _described(self.folder, self.metrics())
 
 
 def evaluate(job: Job, trained: TrainedRun) -> Evaluated:
-    """Examine the towers fitted on train and validation, and the baselines, on the test part."""
+    """Examine the towers fitted on train and validation, and the baselines, on the test part.
+
+    Raises:
+        InputError: no test user is known from training and did something new.
+    """
     key = job.key(trained.key, job.config.evaluate)
     folder = trained.folder / f"evaluation-{key[:16]}"
     if not folder.exists():
         bundle = assemble(job, trained, "train_and_validation", EXACT)
         model, prepared = Retriever(bundle, MODEL), trained.prepared
         examination = _examination(prepared, model)
+        if not len(examination.asked):
+            raise InputError(
+                f"None of the {len(examination):,} test users of {job.name!r} is known from training and did something "
+                "new, so nothing can be judged. Give a log in which people come back, or use --split last."
+            )
         comparison = _compare(job, prepared, model, examination)
         report = _report(job, prepared, comparison, examination).model_copy(
             update={
@@ -125,7 +134,13 @@ def evaluate_bundle(job: Job, source: Source, location: str) -> dict[str, Any]:
         comparison = _compare(job, prepared, model, examination)
         _write(folder, key, _report(job, prepared, comparison, examination), comparison)
     metrics = read_json(folder / "metrics.json")["metrics"]
-    return {"name": job.name, **snapshot.describe(), "metrics": metrics, "report": str(folder / "report.html")}
+    return {"name": job.name, **snapshot.describe(), **_described(folder, metrics)}
+
+
+def _described(folder: Path, metrics: dict[str, Any]) -> dict[str, Any]:
+    facts = read_report(folder).examined.model_dump()
+    examined = {name: facts[name] for name in ("users", "headline", "recall_ceiling")}
+    return {"examined": examined, "metrics": metrics, "report": str(folder / "report.html")}
 
 
 def _examination(prepared: Prepared, model: Retriever) -> Examination:
