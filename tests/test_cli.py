@@ -14,8 +14,10 @@ import pytest
 from conftest import TINY
 
 from recsys_cl.cli import main
-from recsys_cl.config import STAGES
+from recsys_cl.config import STAGES, load_config
+from recsys_cl.errors import RecsysError
 from recsys_cl.interactions.sample import write_sample
+from recsys_cl.stages.foresight import require_sound
 
 VERBS = [
     *("run", "ingest", "pairs", "train", "evaluate", "index", "register"),
@@ -228,3 +230,13 @@ def test_the_workspace_may_be_named_by_the_environment(finished, recsys, monkeyp
     )
     assert json.loads(done.stdout)["name"] == "tiny"
     assert done.stderr == ""
+
+
+def test_the_page_on_the_command_line_is_true(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "cli.md").read_text()
+    assert all(f"| `{verb}" in page for verb in VERBS)
+    codes = set(re.findall(r"^\| (\d+) \|", page, re.M))
+    assert codes == {"0", "1", "2", "130", *(str(kind.exit_code) for kind in RecsysError.__subclasses__())}
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    require_sound(load_config(settings, {}))
