@@ -12,15 +12,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import settings
+from tiny_run import TINY
 
 Command = Callable[..., Result]
-
-# A model that learns in a second and that any gate lets through.
-TINY = [
-    *("--epochs", "2", "--embedding-dim", "8", "--batch-size", "128", "--baselines", "popularity"),
-    *("--bootstrap-samples", "100", "--no-beat-popularity"),
-]
-
 
 # A shared machine may be slow at any moment; that is no finding.
 settings.register_profile("untimed", deadline=None)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import TINY
+from tiny_run import TINY
 
 from recsys_cl.cli import main
 from recsys_cl.config import STAGES, load_config

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import TINY
 from filelock import FileLock
 from safetensors import SafetensorError
+from tiny_run import TINY
 
 from recsys_cl.interactions.sample import write_sample
 from recsys_cl.registry import store
