@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recsys_cl.config import RunConfig
 from recsys_cl.progress import SILENT, Reporter
-from recsys_cl.stages.ingest import Source
+from recsys_cl.stages.ingest import Source, shared_folder
 from recsys_cl.stages.job import Job
 from recsys_cl.workspace import Workspace
 
@@ -72,7 +72,7 @@ class Plan(BaseModel):
             test=self.test,
             items=self.items,
             append=self.append,
-            shared=self.shared or _path_from("RECSYS_CL_SHARED_DATA"),
+            shared=self.shared or shared_folder(os.environ),
         )
 
 

@@ -19,6 +19,7 @@ from flows.tasks import (
 )
 from flows.turn import in_turn
 from recsys_cl.stages.evaluate import open_evaluated
+from recsys_cl.stages.foresight import require_sound
 from recsys_cl.stages.index import open_bundled
 from recsys_cl.stages.pairs import open_prepared
 from recsys_cl.stages.train import open_trained
@@ -34,8 +35,10 @@ def retrain(plan: Plan) -> dict[str, Any]:
         ``registry`` (name, version, promoted, reason, champion, gate) and ``report``, the page.
 
     Raises:
+        ConfigError: settings cannot work; nothing was begun.
         BusyError: another run holds the workspace.
     """
+    require_sound(plan.config, "register")
     with in_turn(plan):
         snapshot = ingest_log(plan)
         pairs = folder_of(make_pairs, plan, snapshot, open_prepared)

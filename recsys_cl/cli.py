@@ -159,9 +159,8 @@ def _name_of_source(values: dict[str, Any]) -> str | None:
 
 
 def _source(values: dict[str, Any]) -> Source:
-    from recsys_cl.stages.ingest import Source
+    from recsys_cl.stages.ingest import Source, shared_folder
 
-    shared = os.environ.get("RECSYS_CL_SHARED_DATA")
     return Source(
         inputs=tuple(values.pop("inputs", ())),
         dataset=values.pop("dataset", None),
@@ -169,7 +168,7 @@ def _source(values: dict[str, Any]) -> Source:
         test=values.pop("test", None),
         items=values.pop("items", None),
         append=values.pop("append", False),
-        shared=Path(shared) if shared else Path("..") / "shared" / "data",
+        shared=shared_folder(os.environ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,11 @@ class Source:
     items: Path | None = None
     append: bool = False
     shared: Path | None = None
+
+
+def shared_folder(environment: Mapping[str, str]) -> Path:
+    """Return the folder that may hold public data sets: RECSYS_CL_SHARED_DATA, else `../shared/data`."""
+    return Path(environment.get("RECSYS_CL_SHARED_DATA") or Path("..") / "shared" / "data")
 
 
 def ingest(job: Job, source: Source) -> Snapshot:
