@@ -72,6 +72,7 @@ def timed_process(what: str, home: Path, seed: int, api: str = "") -> float:
 @contextmanager
 def server(home: Path) -> Iterator[str]:
     """Run a Prefect server on a free port for the block; give the address of its API."""
+    home.mkdir()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -79,21 +80,21 @@ def server(home: Path) -> Iterator[str]:
     process = subprocess.Popen(command, env=_environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         api = f"http://127.0.0.1:{port}/api"
-        _wait_for(f"{api}/health")
+        _wait_for(f"{api}/health", process)
         yield api
     finally:
         process.terminate()
         process.wait()
 
 
-def _wait_for(address: str) -> None:
+def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + 180
     while True:
         try:
             with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - our own server
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
-            if time.monotonic() > until:
+            if process.poll() is not None or time.monotonic() > until:
                 raise
             time.sleep(0.5)
 
