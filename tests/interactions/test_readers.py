@@ -302,6 +302,7 @@ def test_ids_of_any_kind_survive(ids: list[str], delimiter: str, batch_rows: int
             writer = csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL)
             writer.writerows([["user", "item"], ["known", "item"], *([one, f"i{n}"] for n, one in enumerate(ids))])
         snapshot = ingested(path, Path(folder), delimiter=delimiter, header=True, ordered=True, batch_rows=batch_rows)
-        expected = ["known", *(one for one in ids if one.strip())]
+        # Python counts the four separators of ASCII as white space, Unicode does not.
+        expected = ["known", *(one for one in ids if one.strip() or set(one) & set("\x1c\x1d\x1e\x1f"))]
         assert load(snapshot).frame["user_id"].to_list() == expected
         assert snapshot.counts.read == len(ids) + 1
