@@ -2,8 +2,8 @@
 
     python -m benchmarks.quality --home DIR [--only LOG ...] [--until evaluate]
 
-Writes `benchmarks/quality.md`. A log that was run before in the same home is found, not run again: its seconds are then
-those of finding it, so measure in a fresh home.
+Writes `benchmarks/results/quality.json` and, from it, `benchmarks/quality.md`. A log that was run before in the same
+home is found, not run again: its seconds are then those of finding it, so measure in a fresh home.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from benchmarks.machine import description
 from benchmarks.real_log import SHARED
 from recsys_cl.config import load_config
 from recsys_cl.evaluation.report import read_report
+from recsys_cl.files import write_json
 from recsys_cl.stages.ingest import Source
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.run import STAGES, run
@@ -31,6 +32,7 @@ from recsys_cl.workspace import Workspace
 
 _FOLDER = Path(__file__).resolve().parent
 _TABLE = _FOLDER / "quality.md"
+_RESULTS = _FOLDER / "results" / "quality.json"  # of all logs, so that one can be run again without the others
 _FIGURES = ("recall_at_20", "ndcg_at_20")
 
 
@@ -115,7 +117,8 @@ def _comparison(results: Mapping[str, dict[str, Any]], figure: str) -> str:
         _table_row(["---", *["---:"] * (len(names) + 1)]),
     ]
     for log, one in results.items():
-        everyone = {"": one["metrics"]["model"], **one["metrics"]["baselines"]}
+        measured = {name: marks for name, marks in one["metrics"]["baselines"].items() if figure in marks}
+        everyone = {"": one["metrics"]["model"], **measured}
         best = max(marks[figure] for marks in everyone.values())
         shown = [_marked(everyone.get(name), figure, best) for name in ("", *names)]
         lines.append(_table_row([log, *shown]))
@@ -191,12 +194,13 @@ def main() -> None:
     if arguments.one:
         json.dump(run_one(arguments.one, arguments.home, arguments.until), sys.stdout)
         return
-    given = [word if word != str(arguments.home) else "DIR" for word in sys.argv[1:]]
-    results = {}
+    results = json.loads(_RESULTS.read_text(encoding="utf-8")) if _RESULTS.exists() else {}
     for name in arguments.only:
         print(name, file=sys.stderr)
         results[name] = run_apart(name, arguments.home, arguments.until)
-        told = markdown(results, " ".join(["python -m benchmarks.quality", *given]), datetime.now(UTC))
+        in_order = {log: results[log] for log in LOGS if log in results}
+        write_json(_RESULTS, in_order)
+        told = markdown(in_order, "python -m benchmarks.quality --home DIR", datetime.now(UTC))
         arguments.out.write_text(told, encoding="utf-8")
     print(told)
 
