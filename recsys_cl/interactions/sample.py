@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from recsys_cl.errors import ConfigError, nearest
 from recsys_cl.files import whole_file
 
+DESCRIPTION = "synthetic sample, made by recsys_cl"  # what reports call the built-in sample
 PERIOD = (1_672_531_200, 1_735_689_600)  # seconds since 1970: from 2023-01-01 to 2025-01-01 UTC, the end excluded
 _FUTURE = 7_258_118_400  # 2200-01-01 UTC
 

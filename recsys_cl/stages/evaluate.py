@@ -16,6 +16,7 @@ from recsys_cl.evaluation.facts import DataFacts, EvaluationReport, RowFacts, Sp
 from recsys_cl.evaluation.protocol import Examination, examine
 from recsys_cl.evaluation.report import read_report, write_report
 from recsys_cl.files import read_json, whole_folder, write_json
+from recsys_cl.interactions.sample import DESCRIPTION
 from recsys_cl.pairs.histories import histories_of
 from recsys_cl.retrieval.manifest import Manifest
 from recsys_cl.retrieval.retriever import Retriever
@@ -177,7 +178,7 @@ def _data(prepared: Prepared) -> DataFacts:
     since, until = manifest["time_range"] or (None, None)
     return DataFacts(
         source=manifest["source"],
-        synthetic="synthetic" in manifest["source"],
+        synthetic=manifest["source"] == DESCRIPTION,
         digest=snapshot.digest,
         users=manifest["users"],
         items=manifest["items"],

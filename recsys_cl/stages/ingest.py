@@ -10,7 +10,7 @@ from recsys_cl import __version__
 from recsys_cl.config import IngestConfig
 from recsys_cl.errors import InputError
 from recsys_cl.interactions import datasets
-from recsys_cl.interactions.sample import write_sample
+from recsys_cl.interactions.sample import DESCRIPTION, write_sample
 from recsys_cl.interactions.snapshot import Snapshot, latest
 from recsys_cl.interactions.snapshot import ingest as ingest_files
 from recsys_cl.stages.job import Job
@@ -65,7 +65,7 @@ def _ingest_sample(job: Job, source: Source) -> Snapshot:
     path = job.workspace.downloads / f"sample-{__version__}.csv"
     if not path.exists():
         write_sample(path, seed=0)  # the same log for every run; the run's own seed is for training
-    return _ingest_files(job, (path,), source, job.config.ingest, "synthetic sample, made by recsys_cl")
+    return _ingest_files(job, (path,), source, job.config.ingest, DESCRIPTION)
 
 
 def _ingest_dataset(job: Job, name: str, source: Source) -> Snapshot:
