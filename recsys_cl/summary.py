@@ -6,7 +6,6 @@ long for a line runs over its end.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from textwrap import wrap
@@ -15,6 +14,8 @@ from typing import Any
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
+
+from recsys_cl.evaluation.findings import headline_k, measured_ks, size
 
 _LABEL = 12  # characters of the column of labels
 
@@ -71,7 +72,7 @@ def _show_pairs(pairs: dict[str, Any], console: Console) -> None:
     _entry(
         console,
         "Pairs",
-        f"{pairs['pairs']:,} of {pairs['users']:,} users and {pairs['items']:,} items, {_bytes(pairs['bytes'])}; "
+        f"{pairs['pairs']:,} of {pairs['users']:,} users and {pairs['items']:,} items, {size(pairs['bytes'])}; "
         f"histories of {lengths['shortest']:,} to {lengths['longest']:,} items, {lengths['mean']:g} on average",
     )
 
@@ -92,7 +93,7 @@ def _show_index(index: dict[str, Any], console: Console) -> None:
     _entry(
         console,
         "Index",
-        f"{index['kind']}, {_bytes(index['bytes'])}, recall {index['recall']:.3f} against exact search, "
+        f"{index['kind']}, {size(index['bytes'])}, recall {index['recall']:.3f} against exact search, "
         f"{index['ms_per_query']:.3f} ms a query",
     )
 
@@ -135,7 +136,7 @@ def _show_examined(examined: dict[str, Any], console: Console) -> None:
 def _show_metrics(metrics: dict[str, Any], console: Console) -> None:
     measured = {name: line for name, line in metrics["baselines"].items() if "skipped" not in line}
     lines = {"model": metrics["model"], **measured}
-    k = _headline_k(metrics["model"])
+    k = headline_k(measured_ks(metrics["model"]))
     names = [f"{metric}_at_{k}" for metric in ("recall", "ndcg", "mrr", "coverage")]
     best = [max((line.get(name, 0.0) for line in lines.values()), default=0.0) for name in names]
     rows = []
@@ -151,14 +152,9 @@ def _show_metrics(metrics: dict[str, Any], console: Console) -> None:
     console.print()
 
 
-def _headline_k(model: dict[str, float]) -> int:
-    ks = [int(found[1]) for name in model if (found := re.fullmatch(r"recall_at_(\d+)", name))]
-    return min(ks, key=lambda k: (abs(k - 20), k), default=20)
-
-
 def _show_versions(result: dict[str, Any], console: Console) -> None:
     versions = result["versions"]
-    k = _headline_k(versions[0]["metrics"])
+    k = headline_k(measured_ks(versions[0]["metrics"]))
     names = [f"recall_at_{k}", f"ndcg_at_{k}"]
     rows = []
     for line in versions:
@@ -248,14 +244,6 @@ def _columns(
 def _instant(iso: str) -> str:
     """Return an instant to the minute, as short as that can be said."""
     return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M")
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"
 
 
 _KINDS = {"time": "by time", "last": "leave last out", "random": "at random", "given": "as given"}

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from recsys_cl.config import EvaluateConfig
 from recsys_cl.evaluation.bootstrap import compare
 from recsys_cl.evaluation.facts import Difference, ExaminedFacts, Marks
+from recsys_cl.evaluation.findings import headline_k
 from recsys_cl.evaluation.protocol import Evaluation, Examination, evaluate
 from recsys_cl.evaluation.recommender import NotApplicable, Recommender
 from recsys_cl.families import member
@@ -101,11 +102,6 @@ def differences(comparison: Comparison, config: EvaluateConfig, *, seed: int) ->
         for metric in (f"recall_at_{k}", f"ndcg_at_{k}")
         for baseline in comparison.baselines
     )
-
-
-def headline_k(ks: tuple[int, ...]) -> int:
-    """Return the list length that stands for all: 20, or of those measured the nearest to it."""
-    return min(ks, key=lambda k: (abs(k - 20), k))
 
 
 def examined(examination: Examination) -> ExaminedFacts:

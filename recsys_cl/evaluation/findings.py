@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from recsys_cl.evaluation.facts import Difference, EvaluationReport, FittedOn, Marks, PriorFacts
 
@@ -36,15 +37,33 @@ def signed(value: float) -> str:
     return f"{_rounded(value):+.4f}".replace("-", "\N{MINUS SIGN}")
 
 
+def size(count: float) -> str:
+    """Return a number of bytes in the unit that suits it."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def measured_ks(metrics: Iterable[str]) -> list[int]:
+    """Return the list lengths at which recall is among the ``metrics``, ascending."""
+    return sorted(int(match[1]) for name in metrics if (match := re.fullmatch(r"recall_at_(\d+)", name)))
+
+
+def headline_k(ks: Iterable[int]) -> int:
+    """Return the list length that stands for all: 20, or of those measured the nearest to it."""
+    return min(ks, key=lambda k: (abs(k - 20), k), default=20)
+
+
 def ks_of(report: EvaluationReport) -> list[int]:
     """Return the list lengths that were measured, ascending."""
-    names = report.marks[0].metrics if report.marks else {}
-    return sorted(int(match[1]) for name in names if (match := re.fullmatch(r"recall_at_(\d+)", name)))
+    return measured_ks(report.marks[0].metrics if report.marks else ())
 
 
 def headline(report: EvaluationReport) -> int:
-    """Return the list length that stands for all: 20, or of those measured the nearest to it."""
-    return min(ks_of(report), key=lambda k: (abs(k - 20), k), default=20)
+    """Return the list length that stands for all."""
+    return headline_k(ks_of(report))
 
 
 def model_of(report: EvaluationReport) -> Marks | None:

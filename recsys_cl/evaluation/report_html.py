@@ -24,7 +24,7 @@ def as_html(report: EvaluationReport) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "bytes": _bytes,
+        "bytes": findings.size,
         "percent": _percent,
         "metric": findings.metric_label,
         "label": findings.label,
@@ -70,11 +70,3 @@ def _tiles(report: EvaluationReport, k: int) -> list[tuple[str, str, str]]:
 
 def _percent(share: float) -> str:
     return f"{share:.0%}"
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"

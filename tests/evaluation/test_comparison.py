@@ -12,8 +12,9 @@ import pytest
 from recsys_cl.config import EvaluateConfig
 from recsys_cl.errors import ConfigError
 from recsys_cl.evaluation.baselines import item_knn
-from recsys_cl.evaluation.comparison import differences, evaluate_all, examined, headline_k
+from recsys_cl.evaluation.comparison import differences, evaluate_all, examined
 from recsys_cl.evaluation.facts import DataFacts, EvaluationReport
+from recsys_cl.evaluation.findings import headline_k
 from recsys_cl.evaluation.protocol import examine
 from recsys_cl.evaluation.report import read_report, write_report
 from recsys_cl.pairs.histories import histories_of
