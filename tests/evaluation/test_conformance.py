@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
-from recsys_cl.config import EvaluateConfig
+from recsys_cl.config import EvaluateConfig, IndexConfig, PairsConfig, TrainConfig
 from recsys_cl.evaluation.recommender import Recommender
 from recsys_cl.families import member, members
 from recsys_cl.pairs.histories import Histories, Queries
+from recsys_cl.pairs.pair_set import write_pairs
+from recsys_cl.pairs.vocabulary import Vocabulary
+from recsys_cl.retrieval.bundle import Bundle, items_table
+from recsys_cl.retrieval.retriever import Retriever
+from recsys_cl.retrieval.tuning import build_index
+from recsys_cl.training.loop import train
 
 BASELINES = "recsys_cl.evaluation.baselines"
 UNPERSONAL = {"popularity", "recent_popularity"}  # the same list for all
@@ -36,7 +45,24 @@ def baseline(name: str) -> Callable[[Histories], Recommender]:
     return lambda histories: member(BASELINES, name).fit(histories, seed=0, config=EvaluateConfig())
 
 
-RECOMMENDERS: dict[str, Callable[[Histories], Recommender]] = {name: baseline(name) for name in members(BASELINES)}
+def retriever(histories: Histories) -> Recommender:
+    """Two towers, trained on the histories, as they are served."""
+    config = TrainConfig(embedding_dim=8, batch_size=64, epochs=12, learning_rate=0.05, uniform_negatives=8)
+    with tempfile.TemporaryDirectory() as folder:
+        pairs = write_pairs(histories, Path(folder) / "pairs", PairsConfig())
+        towers = train(pairs, len(histories), config, seed=0, device="cpu").towers
+    users, items = (pl.Series([f"{n:03d}" for n in range(count)]) for count in (len(histories), N_ITEMS))
+    vocabulary = Vocabulary(users.alias("user_id"), items.alias("item_id"), "string", "string")
+    vectors = towers.query_vectors(Queries(np.arange(len(histories), dtype=np.int32), histories))
+    search, report = build_index(towers.item_vectors(), vectors, IndexConfig(), k=5, seed=0)
+    table = items_table(vocabulary, histories, None)
+    return Retriever(Bundle(towers, vocabulary, table, histories, search, report, {}), "two_tower")
+
+
+RECOMMENDERS: dict[str, Callable[[Histories], Recommender]] = {
+    **{name: baseline(name) for name in members(BASELINES)},
+    "retriever": retriever,
+}
 
 
 @cache
