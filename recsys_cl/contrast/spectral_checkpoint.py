@@ -14,6 +14,7 @@ from recsys_cl.errors import IntegrityError
 from recsys_cl.files import read_json, sha256, whole_folder, write_json
 
 _LAST = "last"
+_SCALARS = ("energy", "rounds", "gain", "error")
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,15 @@ class Basis:
         squares: (w,) float64 Ritz values, falling: estimates of the squared singular values.
         energy: sum of those that were asked for.
         rounds: filters that were applied.
-        error: share of the energy that the last of them added; infinite before the first.
+        gain: share of the energy that the last of them added; 0 before the first.
+        error: share of the energy that is thought to be still missing; infinite before the first.
     """
 
     vectors: torch.Tensor
     squares: npt.NDArray[np.float64]
     energy: float
     rounds: int = 0
+    gain: float = 0.0
     error: float = float("inf")
 
 
@@ -57,9 +60,7 @@ class SpectralCheckpoint:
             content = {
                 "fingerprint": self._fingerprint,
                 "sha256": sha256(scratch / "basis.safetensors"),
-                "energy": basis.energy,
-                "rounds": basis.rounds,
-                "error": basis.error,
+                "standing": {name: getattr(basis, name) for name in _SCALARS},
             }
             write_json(scratch / "standing.json", content)
 
@@ -78,5 +79,4 @@ class SpectralCheckpoint:
         if not path.exists() or sha256(path) != content["sha256"]:
             raise IntegrityError(f"{path} is missing or damaged; remove {self._last.parent} to solve from the start.")
         tensors = load_file(path)
-        squares = tensors["squares"].numpy()
-        return Basis(tensors["vectors"], squares, content["energy"], content["rounds"], content["error"])
+        return Basis(tensors["vectors"], tensors["squares"].numpy(), **content["standing"])

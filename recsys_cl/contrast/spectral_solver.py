@@ -45,7 +45,7 @@ class Spectrum:
         vectors: (n_items, d) float32 with orthonormal columns; the largest entry of each column is positive.
         values: (d,) float32 singular values, falling.
         rounds: filters that were applied.
-        error: share of the captured energy, the sum of the squared values, that the last round added.
+        error: share of the energy, the sum of the squared values, that is thought to be still missing.
     """
 
     vectors: npt.NDArray[np.float32]
@@ -70,8 +70,9 @@ def solve(  # noqa: PLR0913 - what is sought, how well, and where
 ) -> Spectrum:
     """Return the ``dim`` leading right singular vectors and singular values of ``matrix``.
 
-    Rounds end when one added less than ``tolerance`` to the energy captured, relative to it. What is still missing
-    then is less again, because each round adds a small part of what the one before it did.
+    Rounds end when the energy that is still missing is thought to be less than ``tolerance`` of the whole. Each round
+    adds a fraction of what the one before it added, so the last two additions tell what all later ones would add; after
+    the first round, or where the fraction is above a half, the last addition itself stands for it.
 
     Beside the matrix this holds 8 bytes an interaction for the transpose (of one block, where blocks were given) and
     at most five arrays of ``max(n_items, rows of a block) * (dim + oversampling)`` float32.
@@ -79,7 +80,7 @@ def solve(  # noqa: PLR0913 - what is sought, how well, and where
     Args:
         matrix: (n_users, n_items) float32, whole, or as a sequence of blocks of rows that is read through several
             times a round, one block in memory at a time.
-        dim: pairs sought; fewer are returned where the numerical rank is less.
+        dim: pairs sought, at least 1; fewer are returned where the numerical rank is less.
         tolerance: of convergence, as above.
         max_rounds: rounds after which to end in any case; `Spectrum.error` then tells how far it came.
         seed: of the sketch. The same seed, blocks and number of threads give the same bits.
@@ -94,7 +95,7 @@ def solve(  # noqa: PLR0913 - what is sought, how well, and where
         IntegrityError: the checkpoint is damaged.
     """
     rows = Rows.of(matrix, torch.device(device))
-    width = min(dim + (max(10, dim // 10) if oversampling is None else oversampling), *rows.shape)
+    width = min(dim, *rows.shape) + (max(10, dim // 10) if oversampling is None else oversampling)
     asked = [dim, width, tolerance, seed, None if start is None else hashlib.sha256(start.tobytes()).hexdigest()]
     kept = SpectralCheckpoint(checkpoint, digest_of([rows.digest, *asked]))
     basis = kept.restore() or _ritz(rows, _sketch(rows, width, seed, start), dim)
@@ -104,9 +105,10 @@ def solve(  # noqa: PLR0913 - what is sought, how well, and where
         while basis.rounds < max_rounds and basis.error >= tolerance:
             better = _ritz(rows, _filtered(rows, basis), dim)
             gain = abs(better.energy - basis.energy) / better.energy
-            basis = replace(better, rounds=basis.rounds + 1, error=gain)
+            missing = gain * min(1.0, gain / max(basis.gain - gain, 1e-300))
+            basis = replace(better, rounds=basis.rounds + 1, gain=gain, error=missing)
             kept.save(basis)
-            advance(1, f"energy +{gain:.1e}")
+            advance(1, f"{missing:.1e} of the energy missing")
     vectors = basis.vectors[:, :dim].cpu().numpy()
     flip = np.sign(np.take_along_axis(vectors, np.abs(vectors).argmax(0)[None], axis=0))
     return Spectrum(vectors * flip, np.sqrt(basis.squares[:dim]).astype(np.float32), basis.rounds, basis.error)
