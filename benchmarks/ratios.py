@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.machine import description
 
-BENCHMARKS = ("ingest", "training_step", "evaluation", "candidates", "orchestration")
+BENCHMARKS = ("ingest", "training_step", "spectral", "evaluation", "candidates", "orchestration")
 _FOLDER = Path(__file__).resolve().parent
 _RESULTS = _FOLDER / "results" / "ratios.json"
 _README = _FOLDER / "README.md"

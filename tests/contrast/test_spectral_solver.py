@@ -161,9 +161,9 @@ def test_the_closed_form_is_the_least_spectral_contrastive_loss():
     given = [torch.from_numpy(one) for one in (joint, of_users, of_items)]
     closed = float(spectral_loss(torch.from_numpy(users), torch.from_numpy(items), *given))
 
-    reached = [descended(14, 10, 3, given, seed) for seed in range(4)]
+    reached = [descended(14, 10, 3, given, seed) for seed in range(3)]
     assert min(reached) > closed - 1e-9
-    assert reached == pytest.approx([closed] * 4, rel=1e-6)
+    assert reached == pytest.approx([closed] * 3, rel=1e-6)
     assert closed == pytest.approx(-float((spectrum.values.astype(np.float64) ** 2).sum()), rel=1e-6)
 
 
@@ -174,7 +174,7 @@ def descended(n_users, n_items, dim, given, seed):
         torch.randn(n, dim, generator=generator, dtype=torch.float64).requires_grad_() for n in (n_users, n_items)
     )
     optimizer = torch.optim.LBFGS(
-        [left, right], max_iter=1000, tolerance_grad=1e-10, tolerance_change=1e-14, line_search_fn="strong_wolfe"
+        [left, right], max_iter=200, history_size=20, tolerance_change=1e-12, line_search_fn="strong_wolfe"
     )
 
     def step():
