@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Verb = Callable[..., dict[str, Any]]
 _PATH = click.Path(path_type=Path)
-_MODEL_STAGES = ("ingest", "split", "pairs", "train")
+_MODEL_STAGES = ("ingest", "split", "pairs", "spectral", "train")
 
 
 @click.group(

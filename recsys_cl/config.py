@@ -76,7 +76,7 @@ class PairsConfig(Settings):
     history: Literal["before", "others"] = Field(
         "others", description="a pair's history: only what came before the target, or all else the user did"
     )
-    history_length: int = Field(100, ge=1, description="the most recent items of a history that are used")
+    history_length: int = Field(500, ge=1, description="the most recent items of a history that are used")
     weighting: Literal["uniform", "value"] = Field("uniform", description="weight of a pair in the loss")
     shard_pairs: int = Field(1 << 20, ge=1, description="pairs in one memory-mapped shard")
 
@@ -84,18 +84,26 @@ class PairsConfig(Settings):
 class TrainConfig(Settings):
     """The two towers and how they are trained."""
 
+    method: Literal["spectral", "gradient", "hybrid"] = Field(
+        "hybrid", description="closed form, gradient descent, or gradient descent from the closed form"
+    )
     embedding_dim: int = Field(64, ge=1, le=4096, description="length of a user or item vector")
-    query_encoder: str = Field("history_and_id", description="the user tower, by name")
+    query_encoder: str = Field("aged_history", description="the user tower, by name")
     candidate_encoder: str = Field("item_id", description="the item tower, by name")
     similarity: Literal["cosine", "dot"] = Field("cosine", description="how a user and an item vector are compared")
     temperature: float = Field(0.1, gt=0, description="what scores are divided by; where it starts if learned")
     learn_temperature: bool = Field(False, description="learn the temperature along with the vectors")
     objective: str = Field("in_batch_softmax", description="the contrastive objective, by name")
+    targets: Literal["one", "many"] = Field(
+        "many", description="positives of a query: one pair's, or all that follow where a history is cut"
+    )
+    window: int = Field(20, ge=1, description="most positives of a query that follow a cut")
+    age_exponent: float = Field(0.5, ge=0, description="power of age by which older history counts less, if ordered")
     log_q_exponent: float = Field(1.0, ge=0, le=2, description="strength of the log q correction; 0 is none")
-    uniform_negatives: int = Field(0, ge=0, description="uniformly drawn items a batch shares as more negatives")
+    uniform_negatives: int = Field(4096, ge=0, description="uniformly drawn items a batch shares as more negatives")
     id_dropout: float = Field(0.1, ge=0, lt=1, description="share of user ids hidden, so that history can stand alone")
     epochs: int = Field(12, ge=1, description="most passes over the pairs")
-    batch_size: int = Field(2048, ge=2, description="pairs in a step")
+    batch_size: int = Field(512, ge=2, description="queries in a step")
     learning_rate: float = Field(0.02, gt=0, description="highest learning rate")
     warmup_steps: int = Field(100, ge=0, description="steps over which the learning rate rises")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="how the learning rate falls after warm-up")
@@ -107,6 +115,22 @@ class TrainConfig(Settings):
     refit: Literal["train_and_validation", "all"] = Field(
         "train_and_validation", description="data of the registered model; 'all' refits once more with the test part"
     )
+
+
+class SpectralConfig(Settings):
+    """The closed form of the spectral contrastive loss."""
+
+    user_exponent: float = Field(0.35, ge=0, le=1, description="how much less an active user's interactions count")
+    item_exponent: float = Field(0.4, ge=0, le=1, description="how much less a popular item's interactions count")
+    spectral_power: float = Field(0.5, ge=0, le=2, description="power of the singular values in a user vector")
+    spectral_age_exponent: float = Field(
+        1.0, ge=0, description="power of age by which older history counts less in a user vector, if ordered"
+    )
+    pair_age_exponent: float = Field(
+        0.15, ge=0, description="power of age by which older interactions teach less, if ordered"
+    )
+    tolerated_error: float = Field(1e-3, gt=0, lt=1, description="share of the energy that may be missing")
+    most_rounds: int = Field(12, ge=1, description="rounds after which the solver ends in any case")
 
 
 class EvaluateConfig(Settings):
@@ -161,6 +185,7 @@ class RunConfig(Settings):
     ingest: IngestConfig = IngestConfig()
     split: SplitConfig = SplitConfig()
     pairs: PairsConfig = PairsConfig()
+    spectral: SpectralConfig = SpectralConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     index: IndexConfig = IndexConfig()

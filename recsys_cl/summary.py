@@ -81,11 +81,15 @@ def _show_training(training: dict[str, Any], console: Console) -> None:
     best = training["best_validation"]
     figure = "" if best is None else f" with validation recall {best:.4f}"
     epochs = len(training["curve"])
+    told = (
+        f"{epochs} epoch{'' if epochs == 1 else 's'}, the best was {training['best_epoch']}"
+        if epochs
+        else "closed form"
+    )
     _entry(
         console,
         "Training",
-        f"{epochs} epoch{'' if epochs == 1 else 's'}, the best was {training['best_epoch']}{figure}; "
-        f"the registered towers are fitted on {_FITTED_ON[training['registered']]}",
+        f"{told}{figure}; the registered towers are fitted on {_FITTED_ON[training['registered']]}",
     )
 
 

@@ -14,7 +14,8 @@ from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.pairs.vocabulary import Vocabulary
 from recsys_cl.retrieval.bundle import Bundle, Origin, items_table
 from recsys_cl.retrieval.tuning import build_index
-from recsys_cl.towers.two_tower import TowerSpec, TwoTower
+from recsys_cl.towers.spec import TowerSpec
+from recsys_cl.towers.two_tower import TwoTower
 
 ORIGIN = Origin("toy", "train_and_validation", "d" * 64, datetime(2026, 1, 2, tzinfo=UTC))
 

@@ -7,6 +7,7 @@ three matrix products.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -21,28 +22,36 @@ class _SoftmaxLoss(torch.autograd.Function):
         queries: torch.Tensor,
         candidates: torch.Tensor,
         shift: torch.Tensor,
+        positives: torch.Tensor,
         known: torch.Tensor,
         weights: torch.Tensor,
     ) -> torch.Tensor:
+        n = len(candidates)
         shares = weights / weights.sum()
+        rows = positives // n
+        row_shares = torch.zeros_like(queries[:, 0]).index_add_(0, rows, shares)
         query_gradient = torch.empty_like(queries)
         candidate_gradient = torch.zeros_like(candidates)
         losses = torch.empty_like(weights)
-        bounds = _row_blocks(len(queries), len(candidates), queries)
-        cuts = torch.searchsorted(known, torch.tensor(bounds, device=known.device) * len(candidates)).tolist()
-        for start, stop, low, high in zip(bounds, bounds[1:], cuts, cuts[1:], strict=False):
+        bounds = _row_blocks(len(queries), n, queries)
+        edges = torch.tensor(bounds, device=known.device) * n
+        masked, right = (torch.searchsorted(entries, edges).tolist() for entries in (known, positives))
+        for number, (start, stop) in enumerate(pairwise(bounds)):
+            its = slice(right[number], right[number + 1])
+            entries, row = positives[its] - start * n, rows[its] - start
             block = queries[start:stop]
             scores = (block @ candidates.T).to(queries.dtype)
-            positives = scores.diagonal(start)
-            kept = positives.clone()
+            flat = scores.view(-1)
+            kept = flat[entries]
             scores -= shift
-            positives.copy_(kept)
-            scores.view(-1).index_fill_(0, known[low:high] - start * len(candidates), float("-inf"))
+            flat.index_copy_(0, entries, kept)
+            flat.index_fill_(0, known[masked[number] : masked[number + 1]] - start * n, float("-inf"))
             best = scores.amax(1)
             torch.softmax(scores, 1, out=scores)
-            losses[start:stop] = best - scores.amax(1).log() - kept  # the best one's probability never underflows
-            positives -= 1
-            scores *= shares[start:stop].unsqueeze(1)
+            log_sums = best - scores.amax(1).log()  # the best one's probability never underflows
+            losses[its] = log_sums[row] - kept
+            scores *= row_shares[start:stop].unsqueeze(1)
+            flat.index_add_(0, entries, -shares[its])
             query_gradient[start:stop] = scores @ candidates
             candidate_gradient += scores.T @ block
         ctx.save_for_backward(query_gradient, candidate_gradient)
@@ -51,7 +60,7 @@ class _SoftmaxLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # noqa: ANN401
         query_gradient, candidate_gradient = ctx.saved_tensors
-        return gradient * query_gradient, gradient * candidate_gradient, None, None, None
+        return gradient * query_gradient, gradient * candidate_gradient, None, None, None, None
 
 
 def softmax_loss(
@@ -59,22 +68,24 @@ def softmax_loss(
     candidates: torch.Tensor,
     *,
     shift: torch.Tensor,
+    positives: torch.Tensor,
     known: torch.Tensor,
     weights: torch.Tensor,
 ) -> torch.Tensor:
-    """Return the weighted mean of -log softmax of each query's positive among its candidates.
+    """Return the weighted mean over positives of -log softmax among the candidates of their query.
 
     Args:
         queries: (b, d), already divided by the temperature.
-        candidates: (n, d), the positive of query r in row r, further negatives after the b positives.
+        candidates: (n, d).
         shift: (n,) subtracted from the scores of a column where it is a negative; takes no gradient.
-        known: (m,) int64 entries ``row * n + column``, rising in row, that are no negatives.
-        weights: (b,) of the queries; takes no gradient.
+        positives: (p,) int64 entries ``row * n + column``, rising. A query's positives all stand in its denominator.
+        known: (m,) int64 such entries, rising in row, that are no negatives.
+        weights: (p,) of the positives; takes no gradient.
 
     Returns:
         () in the dtype of the queries. Its gradient is there after one backward pass, and can't be taken twice.
     """
-    loss: torch.Tensor = _SoftmaxLoss.apply(queries, candidates, shift, known, weights)  # type: ignore[no-untyped-call]  # torch types it so
+    loss: torch.Tensor = _SoftmaxLoss.apply(queries, candidates, shift, positives, known, weights)  # type: ignore[no-untyped-call]  # torch types it so
     return loss
 
 

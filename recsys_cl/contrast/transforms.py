@@ -1,7 +1,7 @@
 """Pure functions from scores to scores; chained, they turn similarities into the logits of a contrastive loss.
 
-In all of them ``scores`` comes first and is (b, n): row r is a query, its positive stands in column r, and every
-other column is a negative. Nothing is changed in place.
+In all of them ``scores`` comes first and is (b, n): a row is a query, a column a candidate. Positives are given by
+their flat positions ``row * n + column``; what is no positive is a negative. Nothing is changed in place.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ def divided_by_temperature(scores: torch.Tensor, temperature: torch.Tensor | flo
     return scores / temperature
 
 
-def corrected_for_log_q(scores: torch.Tensor, log_q: torch.Tensor, exponent: float = 1.0) -> torch.Tensor:
+def corrected_for_log_q(
+    scores: torch.Tensor, log_q: torch.Tensor, positives: torch.Tensor, exponent: float = 1.0
+) -> torch.Tensor:
     """Return scores less ``exponent * log_q`` of their column, in the columns that are negatives.
 
     Negatives are drawn, popular items more often than others, and would be pushed away once each time they are
@@ -25,11 +27,11 @@ def corrected_for_log_q(scores: torch.Tensor, log_q: torch.Tensor, exponent: flo
     Args:
         scores: (b, n).
         log_q: (n,) log of the expected number of times the column's item is among the negatives.
+        positives: (p,) int64 flat positions of the positives.
         exponent: 1 corrects fully; 0 not at all, which teaches how much likelier than usual an item is for a user.
     """
-    shift = (exponent * log_q).expand_as(scores).clone()
-    shift.fill_diagonal_(0)
-    return scores - shift
+    shift = (exponent * log_q).expand_as(scores).flatten().index_fill(0, positives, 0.0)
+    return scores - shift.view_as(scores)
 
 
 def without(scores: torch.Tensor, known: torch.Tensor) -> torch.Tensor:

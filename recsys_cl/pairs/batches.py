@@ -24,39 +24,44 @@ _ORDER, _DRAWS = 0, 1  # streams of randomness that must not meet
 
 @dataclass(frozen=True)
 class Batch:
-    """The numbers of one training step; ``b`` pairs, ``n`` candidates of which the first ``b`` are the positives.
+    """The numbers of one training step; ``b`` queries, ``n`` candidates that they share.
 
-    Rows of the embedding tables are named once each, in ``users`` and ``items``, and pointed to by slots, so that a
-    step gathers and updates each row once.
+    Rows of the embedding tables are named once each, in ``users``, ``items`` and ``history_items``, and pointed to by
+    slots, so that a step gathers and updates each row once.
 
     Attributes:
         epoch: from 1.
         step: within the epoch, from 0.
         users: (u,) int32, the distinct users, rising.
-        items: (i,) int32, the distinct items of candidates and histories, rising.
+        items: (i,) int32, the distinct items of the candidates, rising; where histories are read in the same table as
+            candidates, those of the histories too.
+        history_items: (j,) int32, the distinct items that histories point to, rising; ``items`` itself in that case.
         user_slots: (b,) int64 into ``users``; -1 where the id is hidden.
-        history_slots: (h,) int64 into ``items``, row after row, oldest first.
+        history_slots: (h,) int64 into ``history_items``, row after row, oldest first.
         offsets: (b + 1,) int64, where the rows of ``history_slots`` start and end.
         candidate_slots: (n,) int64 into ``items``.
         log_q: (n,) float32, log of how often the candidate is expected among the negatives of this batch.
-        known: (m,) int64, entries ``row * n + column`` of the score matrix that are no negatives.
-        weights: (b,) float32.
+        positives: (p,) int64, entries ``row * n + column`` of the score matrix, rising.
+        known: (m,) int64, such entries, rising in row, that are no negatives.
+        weights: (p,) float32, of the positives.
     """
 
     epoch: int
     step: int
     users: npt.NDArray[np.int32]
     items: npt.NDArray[np.int32]
+    history_items: npt.NDArray[np.int32]
     user_slots: npt.NDArray[np.int64]
     history_slots: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
     candidate_slots: npt.NDArray[np.int64]
     log_q: npt.NDArray[np.float32]
+    positives: npt.NDArray[np.int64]
     known: npt.NDArray[np.int64]
     weights: npt.NDArray[np.float32]
 
     def __len__(self) -> int:
-        return len(self.weights)
+        return len(self.user_slots)
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class Batches:
         batch_size: most pairs in a batch; all batches of an epoch are of the same size, give or take one.
         uniform_negatives: items drawn uniformly for each batch and shared by its queries.
         id_dropout: share of user ids hidden, in [0, 1); an id with no history beside it is never hidden.
+        one_table: whether histories are read in the table of the candidates.
         seed: of the order and the draws.
     """
 
@@ -75,6 +81,7 @@ class Batches:
     batch_size: int
     uniform_negatives: int
     id_dropout: float
+    one_table: bool
     seed: int
 
     @property
@@ -116,20 +123,21 @@ class Batches:
         history, offsets = histories_without_target(self.pairs, pairs)
         users, user_slots = np.unique(pairs["user_num"], return_inverse=True)
         hidden = (rng.random(len(pairs)) < self.id_dropout) & (np.diff(offsets) > 0)
-        items = distinct(np.concatenate([candidates, history]))
-        self._scratch[items] = np.arange(len(items), dtype=np.int32)
-        candidate_slots, history_slots = self._scratch[candidates], self._scratch[history]
-        self._scratch[items] = -1
+        items, candidate_slots, history_items, history_slots = numbered(
+            candidates, history, self._scratch, one_table=self.one_table
+        )
         return Batch(
             epoch,
             step,
             users,
             items,
+            history_items,
             np.where(hidden, -1, user_slots),
-            history_slots.astype(np.int64),
+            history_slots,
             offsets,
-            candidate_slots.astype(np.int64),
+            candidate_slots,
             log_expected_counts(self.pairs.log_q[candidates], len(pairs), self.uniform_negatives, catalogue),
+            np.arange(len(pairs)) * (len(candidates) + 1),  # the positive of row r stands in column r
             known_entries(self.pairs.histories, pairs["user_num"], candidates, self._scratch),
             np.ascontiguousarray(pairs["weight"]),
         )
@@ -137,6 +145,37 @@ class Batches:
     @cached_property
     def _scratch(self) -> npt.NDArray[np.int32]:
         return np.full(self.pairs.n_items, -1, dtype=np.int32)
+
+
+def numbered(
+    candidates: npt.NDArray[np.int32],
+    history: npt.NDArray[np.int32],
+    scratch: npt.NDArray[np.int32],
+    *,
+    one_table: bool,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Return ``items``, ``candidate_slots``, ``history_items`` and ``history_slots`` of a `Batch`.
+
+    Args:
+        candidates: (n,) items.
+        history: (h,) items.
+        scratch: (n_items,) all -1, used and left all -1.
+        one_table: whether both are read in one table.
+    """
+    if one_table:
+        items, slots = _slots(np.concatenate([candidates, history]), scratch)
+        return items, slots[: len(candidates)], items, slots[len(candidates) :]
+    return *_slots(candidates, scratch), *_slots(history, scratch)
+
+
+def _slots(
+    numbers: npt.NDArray[np.int32], scratch: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    found = distinct(numbers)
+    scratch[found] = np.arange(len(found), dtype=np.int32)
+    slots = scratch[numbers].astype(np.int64)
+    scratch[found] = -1
+    return found, slots
 
 
 def histories_without_target(

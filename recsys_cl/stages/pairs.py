@@ -40,6 +40,11 @@ class Prepared:
     snapshot: Snapshot
     facts: dict[str, Any]
 
+    @property
+    def ordered(self) -> bool:
+        """Whether the order of a history means something; if not, histories are sets."""
+        return bool(self.facts["ordering"] != "none")
+
     def part(self, *names: str) -> pl.DataFrame:
         """Return the rows of the parts named, a frame of `interactions.schema.COLUMNS`."""
         return pl.concat([pl.read_parquet(self.folder / f"{name}.parquet") for name in names])

@@ -13,12 +13,15 @@ import numpy as np
 from recsys_cl.evaluation import metrics
 from recsys_cl.evaluation.protocol import Examination, examine, mean_of_vectors
 from recsys_cl.files import read_json, whole_folder, write_json
+from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.pairs.vocabulary import Vocabulary
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.pairs import FittedOn, Prepared, add_pairs, open_prepared
 from recsys_cl.towers.two_tower import TwoTower
+from recsys_cl.training.loop import Trained
 from recsys_cl.training.loop import train as train_towers
 from recsys_cl.training.prior import PopularityPrior, fit_prior
+from recsys_cl.training.spectral import solve_towers
 
 # Users drawn for what is asked after every epoch, and for what is asked of every prior that is tried.
 _STOPPING_USERS, _PRIOR_USERS = 10_000, 2048
@@ -66,7 +69,7 @@ def train(job: Job, prepared: Prepared) -> TrainedRun:
     The refit on train and validation is what the test part examines. With ``refit: all`` a third fit sees the test
     part too, and is what gets registered.
     """
-    key = job.key(prepared.facts["key"], job.config.train)
+    key = job.key(prepared.facts["key"], job.config.spectral, job.config.train)
     run = TrainedRun(job.workspace.run(job.name, key), prepared, key, job.config.train.refit)
     _fit(job, run, "train", None)
     chosen = run.training("train")
@@ -95,19 +98,26 @@ def _fit(job: Job, run: TrainedRun, fitted_on: FittedOn, like: dict[str, Any] | 
     pairs = prepared.pairs(fitted_on)
     vocabulary = prepared.vocabulary(fitted_on)
     validation = _validation(prepared, vocabulary) if like is None else None
-    trained = train_towers(
-        pairs,
-        vocabulary.n_users,
-        config,
-        seed=seed,
-        device=job.config.device,
-        epochs=None if like is None else like["best_epoch"],
-        validate=None
-        if validation is None
-        else _recall(_some_of(validation, _STOPPING_USERS, seed), config.early_stop_k),
-        checkpoints=run.folder / f"{fitted_on}-checkpoints",
-        reporter=job.reporter,
-    )
+    some = None if validation is None else _some_of(validation, _STOPPING_USERS, seed)
+    validate = None if some is None else _recall(some, config.early_stop_k)
+    checkpoints = run.folder / f"{fitted_on}-checkpoints"
+    start = None if config.method == "gradient" else _closed_form(job, prepared, pairs, checkpoints / "spectral")
+    if start is not None and config.method == "spectral":
+        trained = Trained.in_closed_form(start, validate)
+    else:
+        trained = train_towers(
+            pairs,
+            vocabulary.n_users,
+            config,
+            ordered=prepared.ordered,
+            seed=seed,
+            device=job.config.device,
+            start=start,
+            epochs=None if like is None else like["best_epoch"],
+            validate=validate,
+            checkpoints=checkpoints,
+            reporter=job.reporter,
+        )
     prior = PopularityPrior(**like["prior"]) if like else PopularityPrior()
     if validation is not None and config.popularity_prior:
         some = _some_of(validation, _PRIOR_USERS, seed)
@@ -117,6 +127,20 @@ def _fit(job: Job, run: TrainedRun, fitted_on: FittedOn, like: dict[str, Any] | 
         trained.towers.save(scratch)
         facts = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name != "towers"}
         write_json(scratch / "training.json", facts | {"prior": asdict(prior)})
+
+
+def _closed_form(job: Job, prepared: Prepared, pairs: PairSet, checkpoint: Path) -> TwoTower:
+    return solve_towers(
+        pairs.histories,
+        job.config.spectral,
+        dim=job.config.train.embedding_dim,
+        history_length=pairs.config.history_length,
+        ordered=prepared.ordered,
+        seed=job.config.seed,
+        device=job.config.device,
+        checkpoint=checkpoint,
+        reporter=job.reporter,
+    )
 
 
 def _validation(prepared: Prepared, vocabulary: Vocabulary) -> Examination | None:

@@ -17,15 +17,16 @@ class QueryInputs:
     Attributes:
         user_rows: (u, d) rows of the user table.
         users: (b,) int64 into ``user_rows``; -1 for a user who is unknown or whose id is hidden.
-        item_rows: (i, d) rows of the item table, which histories share with the candidates.
-        history: (h,) int64 into ``item_rows``, row after row, oldest first.
+        history_rows: (i, d) rows of the table that histories are read in: the context table where the encoder has
+            one, else the item table, which histories then share with the candidates.
+        history: (h,) int64 into ``history_rows``, row after row, oldest first.
         offsets: (b + 1,) int64, where the rows of ``history`` start and end.
         features: (b, f) what else is known of the users; None where nothing is.
     """
 
     user_rows: torch.Tensor
     users: torch.Tensor
-    item_rows: torch.Tensor
+    history_rows: torch.Tensor
     history: torch.Tensor
     offsets: torch.Tensor
     features: torch.Tensor | None = None

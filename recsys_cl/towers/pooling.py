@@ -1,17 +1,16 @@
-"""The mean of a history's rows, with a backward pass as quick as the forward one."""
+"""Sums and means of a history's rows, with a backward pass as quick as the forward one."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import scipy.sparse as sp
 import torch
 from torch.nn import functional
 
 
 class _RaggedSum(torch.autograd.Function):
-    """Sum of the rows that each ragged row names.
+    """Weighted sum of the rows that each ragged row names.
 
     torch's own gradient of this on the CPU adds row after row through an index and takes several times as long as
     all matrix products of a step; as a sparse matrix times a dense one it takes a tenth of that.
@@ -23,22 +22,38 @@ class _RaggedSum(torch.autograd.Function):
         rows: torch.Tensor,
         members: torch.Tensor,
         offsets: torch.Tensor,
+        weights: torch.Tensor,
     ) -> torch.Tensor:
-        ctx.save_for_backward(members, offsets)
+        ctx.save_for_backward(members, offsets, weights)
         ctx.n_rows = len(rows)
-        return functional.embedding_bag(members, rows, offsets, mode="sum", include_last_offset=True)
+        return functional.embedding_bag(
+            members, rows, offsets, mode="sum", per_sample_weights=weights, include_last_offset=True
+        )
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # noqa: ANN401
-        members, offsets = ctx.saved_tensors
-        shape = (ctx.n_rows, len(gradient))
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:  # noqa: ANN401
+        members, offsets, weights = ctx.saved_tensors
         if gradient.is_cuda:
-            spread = gradient.repeat_interleave(offsets.diff(), dim=0)
-            return gradient.new_zeros(ctx.n_rows, gradient.shape[1]).index_add_(0, members, spread), None, None
-        ones = np.ones(len(members), dtype=gradient.numpy().dtype)
-        # Which ragged row (column) takes which row: the transpose of the sum.
-        taken = sp.csc_matrix((ones, members.numpy(), offsets.numpy()), shape=shape)
-        return torch.from_numpy(taken @ gradient.numpy()), None, None
+            spread = gradient.repeat_interleave(offsets.diff(), dim=0) * weights.unsqueeze(1)
+            return gradient.new_zeros(ctx.n_rows, gradient.shape[1]).index_add_(0, members, spread), None, None, None
+        # Which ragged row (column) takes how much of which row: the transpose of the sum.
+        taken = sp.csc_matrix((weights.numpy(), members.numpy(), offsets.numpy()), shape=(ctx.n_rows, len(gradient)))
+        return torch.from_numpy(taken @ gradient.numpy()), None, None, None
+
+
+def weighted_sum(
+    rows: torch.Tensor, members: torch.Tensor, offsets: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    """Return the weighted sum of the rows that each ragged row of ``members`` names, (b, d); zeros for an empty one.
+
+    Args:
+        rows: (i, d).
+        members: (h,) int64 into ``rows``, ragged row after ragged row.
+        offsets: (b + 1,) int64, where the ragged rows start and end.
+        weights: (h,) of the members, in the dtype of ``rows``; takes no gradient.
+    """
+    sums: torch.Tensor = _RaggedSum.apply(rows, members, offsets, weights)  # type: ignore[no-untyped-call]  # torch has no types
+    return sums
 
 
 def pooled(rows: torch.Tensor, members: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
@@ -49,5 +64,5 @@ def pooled(rows: torch.Tensor, members: torch.Tensor, offsets: torch.Tensor) -> 
         members: (h,) int64 into ``rows``, ragged row after ragged row.
         offsets: (b + 1,) int64, where the ragged rows start and end.
     """
-    sums: torch.Tensor = _RaggedSum.apply(rows, members, offsets)  # type: ignore[no-untyped-call]  # torch has no types
+    sums = weighted_sum(rows, members, offsets, rows.new_ones(len(members)))
     return sums / offsets.diff().clamp(min=1).unsqueeze(1)

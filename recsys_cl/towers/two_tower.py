@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
-from recsys_cl.config import Settings
 from recsys_cl.errors import InputError, IntegrityError
 from recsys_cl.families import member
-from recsys_cl.files import read_json, write_json
+from recsys_cl.files import digest_of, read_json, write_json
 from recsys_cl.pairs.histories import Queries
 from recsys_cl.pairs.ragged import offsets_of, positions
 from recsys_cl.towers.inputs import CandidateInputs, QueryInputs
-
-
-class TowerSpec(Settings):
-    """What it takes to build the towers before any weight is known."""
-
-    n_users: int = Field(ge=0, description="rows of the user table")
-    n_items: int = Field(ge=1, description="rows of the item table")
-    embedding_dim: int = Field(ge=1, description="length of a vector")
-    query_encoder: str = Field(description="member of towers.query_encoders")
-    candidate_encoder: str = Field(description="member of towers.candidate_encoders")
-    similarity: Literal["cosine", "dot"] = Field(description="cosine: vectors are of length one")
-    history_length: int = Field(ge=1, description="most recent items of a history that count")
+from recsys_cl.towers.spec import TowerSpec
 
 
 class TwoTower:
@@ -42,8 +30,9 @@ class TwoTower:
 
     Attributes:
         spec: what they are made of.
-        tables: "user" (n_users, d) and "item" (n_items, d), float32, on one device. The user table has no rows
-            where the query encoder has no use for it.
+        tables: "user" (n_users, d), "context" (n_items, d), an item as part of a history, and "item" (n_items, d), an
+            item as a candidate; float32, on one device. The first two have no rows where the query encoder does not
+            read them.
         prior: (n_items,) float32 that is added to an item's score for every query; nought unless `set_prior` set it.
         query: the user tower.
         candidate: the item tower.
@@ -52,15 +41,20 @@ class TwoTower:
     def __init__(self, spec: TowerSpec, device: torch.device | str = "cpu") -> None:
         self.spec = spec
         encoder = member("recsys_cl.towers.query_encoders", spec.query_encoder).Encoder
-        rows = spec.n_users if encoder.uses_user_table else 0
+        rows = {"user": spec.n_users, "context": spec.n_items, "item": spec.n_items}
         self.tables = {
-            "user": torch.zeros(rows, spec.embedding_dim, device=device),
-            "item": torch.zeros(spec.n_items, spec.embedding_dim, device=device),
+            name: torch.zeros(count if name in encoder.reads | {"item"} else 0, spec.embedding_dim, device=device)
+            for name, count in rows.items()
         }
         self.prior = torch.zeros(spec.n_items, device=device)
-        self.query: nn.Module = encoder(spec.embedding_dim).to(device)
+        self.query: nn.Module = encoder(spec).to(device)
         candidate = member("recsys_cl.towers.candidate_encoders", spec.candidate_encoder).Encoder
-        self.candidate: nn.Module = candidate(spec.embedding_dim).to(device)
+        self.candidate: nn.Module = candidate(spec).to(device)
+
+    @property
+    def history_table(self) -> str:
+        """The table that histories are read in."""
+        return "context" if len(self.tables["context"]) else "item"
 
     @property
     def device(self) -> torch.device:
@@ -123,6 +117,13 @@ class TwoTower:
         for name, tensor in self.state().items():
             tensor.copy_(state[name])
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what they are made of and every weight (64 hex digits)."""
+        weights = self.state().items()
+        sums = {name: hashlib.sha256(tensor.cpu().numpy().tobytes()).hexdigest() for name, tensor in weights}
+        return digest_of([self.spec.model_dump(), sums])
+
     def save(self, folder: Path) -> None:
         """Write ``towers.safetensors`` and ``towers.json`` into an existing folder."""
         write_json(folder / "towers.json", self.spec.model_dump())
@@ -149,7 +150,7 @@ class TwoTower:
         return QueryInputs(
             self.tables["user"],
             torch.from_numpy(queries.user_nums[start:stop].astype(np.int64)).to(self.device),
-            self.tables["item"],
+            self.tables[self.history_table],
             torch.from_numpy(history.astype(np.int64)).to(self.device),
             torch.from_numpy(offsets_of(lengths)).to(self.device),
         )

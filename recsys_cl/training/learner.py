@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
+from torch.nn import functional
 
 from recsys_cl.config import TrainConfig
 from recsys_cl.contrast.contrast import Contrast
@@ -15,7 +16,8 @@ from recsys_cl.families import member
 from recsys_cl.pairs.batches import Batch
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.towers.inputs import CandidateInputs, QueryInputs
-from recsys_cl.towers.two_tower import TowerSpec, TwoTower
+from recsys_cl.towers.spec import TowerSpec
+from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.row_optimizer import RowAdam
 
 
@@ -29,9 +31,9 @@ class Learner:
         dense: optimiser of all other weights.
     """
 
-    def __init__(self, pairs: PairSet, n_users: int, config: TrainConfig, seed: int, device: torch.device) -> None:
+    def __init__(self, pairs: PairSet, spec: TowerSpec, config: TrainConfig, seed: int, device: torch.device) -> None:
         self.config = config
-        self.towers = TwoTower(_spec(pairs, n_users, config), device)
+        self.towers = TwoTower(spec, device)
         self.objective: nn.Module = member("recsys_cl.contrast.objectives", config.objective).Objective(config)
         self.objective.to(device)
         _start_tables(self.towers, pairs, seed)
@@ -51,9 +53,10 @@ class Learner:
             The loss; NaN or infinite where it, or its gradient, is.
         """
         device = self.towers.device
-        numbers = {"user": _to(batch.users, device), "item": _to(batch.items, device)}
+        named = {"user": batch.users, "context": batch.history_items, "item": batch.items}
+        numbers = {name: _to(rows, device) for name, rows in named.items()}
         rows = {
-            name: self.towers.tables[name].index_select(0, number).requires_grad_()
+            name: self.rows.current(name, number, learning_rate).requires_grad_()
             for name, number in numbers.items()
             if len(self.towers.tables[name])
         }
@@ -68,6 +71,20 @@ class Learner:
                 self.rows.step(name, numbers[name], leaf.detach(), leaf.grad, learning_rate)
         self._step_dense(learning_rate)
         return float(loss.detach())
+
+    def start_from(self, start: TwoTower) -> None:
+        """Take over the directions of the tables of ``start``, and of histories the lengths relative to each other.
+
+        Candidates take length one, histories one on average: lengths at which the learning rate is right.
+        """
+        items, contexts = start.tables["item"], start.tables[start.history_table]
+        lengths = contexts.norm(dim=1)
+        self.towers.tables["item"].copy_(functional.normalize(items))
+        self.towers.tables[self.towers.history_table].copy_(contexts / lengths[lengths > 0].mean())
+
+    def settle(self, learning_rate: float) -> None:
+        """Bring the tables up to date, before they are read as a whole."""
+        self.rows.catch_up(learning_rate)
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return every tensor that, with the towers' own, is needed to go on; sharing memory."""
@@ -85,7 +102,7 @@ class Learner:
         queries = QueryInputs(
             rows.get("user", self.towers.tables["user"]),
             _to(batch.user_slots, device),
-            rows["item"],
+            rows[self.towers.history_table],
             _to(batch.history_slots, device),
             _to(batch.offsets, device),
         )
@@ -93,6 +110,7 @@ class Learner:
             self.towers.encode_queries(queries),
             self.towers.encode_candidates(CandidateInputs(rows["item"], _to(batch.candidate_slots, device))),
             _to(batch.log_q, device),
+            _to(batch.positives, device),
             _to(batch.known, device),
             _to(batch.weights, device),
         )
@@ -121,26 +139,16 @@ class Learner:
 
 
 # Standard deviation of the first weights. Users start near nought, so that at first their history speaks for them.
-_START = {"user": 0.01, "item": 0.1}
-
-
-def _spec(pairs: PairSet, n_users: int, config: TrainConfig) -> TowerSpec:
-    return TowerSpec(
-        n_users=n_users,
-        n_items=pairs.n_items,
-        embedding_dim=config.embedding_dim,
-        query_encoder=config.query_encoder,
-        candidate_encoder=config.candidate_encoder,
-        similarity=config.similarity,
-        history_length=pairs.config.history_length,
-    )
+_START = {"user": 0.01, "context": 0.1, "item": 0.1}
+_STREAMS = {"user": 0, "item": 1, "context": 2}
 
 
 def _start_tables(towers: TwoTower, pairs: PairSet, seed: int) -> None:
-    """Draw the tables anew; users and items of no pair start, and stay, at zero."""
-    trained = {"user": pairs.histories.lengths > 0, "item": np.isfinite(pairs.log_q)}
+    """Draw the tables; users and items of no pair start, and stay, at zero."""
+    taken = np.isfinite(pairs.log_q)
+    trained = {"user": pairs.histories.lengths > 0, "context": taken, "item": taken}
     for name, table in towers.tables.items():
-        generator = torch.Generator().manual_seed(seed * 2 + (name == "item"))
+        generator = torch.Generator().manual_seed(seed * len(_STREAMS) + _STREAMS[name])
         drawn = torch.randn(table.shape, generator=generator) * _START[name]
         if len(table):
             known = torch.zeros(len(table), dtype=torch.bool)

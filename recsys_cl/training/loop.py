@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,8 +15,10 @@ from recsys_cl.config import TrainConfig
 from recsys_cl.errors import InputError, TrainingError
 from recsys_cl.files import digest_of
 from recsys_cl.pairs.batches import Batches
+from recsys_cl.pairs.cuts import Cuts
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.progress import SILENT, Advance, Reporter
+from recsys_cl.towers.spec import TowerSpec
 from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.checkpoint import Checkpoints
 from recsys_cl.training.device import device_of
@@ -34,7 +36,7 @@ class Trained:
 
     Attributes:
         towers: with the weights after the best epoch.
-        best_epoch: from 1; the last one where there was no validation.
+        best_epoch: from 1; the last one where there was no validation; 0 where there were none.
         best_validation: what validation gave then; None where there was none.
         curve: for each epoch: ``epoch``, ``loss`` (mean, nats), ``validation``, ``pairs_per_second``,
             ``learning_rate`` (at its last step).
@@ -49,14 +51,21 @@ class Trained:
     stopped_early: bool
     resumed: bool
 
+    @classmethod
+    def in_closed_form(cls, towers: TwoTower, validate: Validate | None) -> Self:
+        """Describe towers that took no epochs."""
+        return cls(towers, 0, None if validate is None else validate(towers), [], stopped_early=False, resumed=False)
+
 
 def train(  # noqa: PLR0913 - one argument for each thing the caller decides
     pairs: PairSet,
     n_users: int,
     config: TrainConfig,
     *,
+    ordered: bool,
     seed: int,
     device: str,
+    start: TwoTower | None = None,
     epochs: int | None = None,
     validate: Validate | None = None,
     checkpoints: Path | None = None,
@@ -68,8 +77,11 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
         pairs: what to learn from.
         n_users: size of the user vocabulary.
         config: towers, objective and optimisation.
+        ordered: whether the order of histories means something; if not, they are sets.
         seed: of the first weights, the order of pairs and every draw; one seed, one machine, one result.
         device: "auto", "cpu" or "cuda".
+        start: towers to start from, their vectors brought to the length at which training starts; None draws the first
+            weights at random.
         epochs: stop after this many, the learning rate still falling as for ``config.epochs``: with the best epoch of
             an earlier training, a refit on more data repeats what was found best.
         validate: a figure for the towers after each epoch, higher being better; None trains all epochs.
@@ -90,14 +102,18 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
         pairs.digest,
         n_users,
         config.model_dump(exclude={"checkpoint_seconds"}),
+        ordered,
+        None if start is None else start.digest,
         seed,
         where.type,
         last_epoch,
         validate is None,
     ]
     kept = Checkpoints(checkpoints, digest_of(belongs))
-    learner = Learner(pairs, n_users, config, seed, where)
-    batches = Batches(pairs, config.batch_size, config.uniform_negatives, config.id_dropout, seed)
+    learner = Learner(pairs, _spec(pairs, n_users, config, ordered=ordered), config, seed, where)
+    if start is not None:
+        learner.start_from(start)
+    batches = _dealer(pairs, learner.towers, config, ordered=ordered, seed=seed)
     before = _start(kept, learner, reporter)
     standing = _epochs(learner, batches, kept, before or Standing(), last_epoch, validate, reporter)
     kept.restore_best(learner, standing.best_epoch)
@@ -109,6 +125,26 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
         standing.stopped_early,
         resumed=before is not None,
     )
+
+
+def _spec(pairs: PairSet, n_users: int, config: TrainConfig, *, ordered: bool) -> TowerSpec:
+    return TowerSpec(
+        n_users=n_users,
+        n_items=pairs.n_items,
+        embedding_dim=config.embedding_dim,
+        query_encoder=config.query_encoder,
+        candidate_encoder=config.candidate_encoder,
+        similarity=config.similarity,
+        history_length=pairs.config.history_length,
+        age_exponent=config.age_exponent if ordered else 0.0,
+    )
+
+
+def _dealer(pairs: PairSet, towers: TwoTower, config: TrainConfig, *, ordered: bool, seed: int) -> Batches | Cuts:
+    one_table = towers.history_table == "item"
+    if config.targets == "one":
+        return Batches(pairs, config.batch_size, config.uniform_negatives, config.id_dropout, one_table, seed)
+    return Cuts(pairs, config.batch_size, config.uniform_negatives, config.window, ordered, one_table, seed)
 
 
 def _start(kept: Checkpoints, learner: Learner, reporter: Reporter) -> Standing | None:
@@ -127,7 +163,7 @@ def _start(kept: Checkpoints, learner: Learner, reporter: Reporter) -> Standing 
 
 def _epochs(
     learner: Learner,
-    batches: Batches,
+    batches: Batches | Cuts,
     kept: Checkpoints,
     standing: Standing,
     last_epoch: int,
@@ -144,7 +180,9 @@ def _epochs(
     return standing
 
 
-def _epoch(learner: Learner, batches: Batches, kept: Checkpoints, standing: Standing, reporter: Reporter) -> Standing:
+def _epoch(
+    learner: Learner, batches: Batches | Cuts, kept: Checkpoints, standing: Standing, reporter: Reporter
+) -> Standing:
     config, saved = learner.config, time.monotonic()
     with reporter.bar(f"epoch {standing.epoch}", batches.steps) as advance:
         advance(standing.step, "")
@@ -155,28 +193,28 @@ def _epoch(learner: Learner, batches: Batches, kept: Checkpoints, standing: Stan
             if not math.isfinite(loss):
                 raise _not_finite(loss, standing, len(batch), kept)
             now = time.monotonic()
-            standing, started = standing.after_step(loss, now - started), now
-            _show(advance, standing, len(batch))
+            standing, started = standing.after_step(loss, now - started, len(batch.positives)), now
+            _show(advance, standing)
             if now - saved > config.checkpoint_seconds:
                 kept.save(learner, standing)
                 saved = time.monotonic()
     return standing
 
 
-def _close_epoch(learner: Learner, batches: Batches, standing: Standing, validate: Validate | None) -> Standing:
-    validation = None if validate is None else float(validate(learner.towers))
+def _close_epoch(learner: Learner, batches: Batches | Cuts, standing: Standing, validate: Validate | None) -> Standing:
     config = learner.config
     rate = learning_rate(_steps_before(standing, batches) - 1, batches.steps * config.epochs, config)
-    return standing.after_epoch(validation, len(batches.pairs), rate, config.patience)
+    learner.settle(rate)
+    validation = None if validate is None else float(validate(learner.towers))
+    return standing.after_epoch(validation, rate, config.patience)
 
 
-def _steps_before(standing: Standing, batches: Batches) -> int:
+def _steps_before(standing: Standing, batches: Batches | Cuts) -> int:
     return (standing.epoch - 1) * batches.steps + standing.step
 
 
-def _show(advance: Advance, standing: Standing, batch_size: int) -> None:
-    rate = standing.step * batch_size / standing.seconds if standing.seconds else 0.0
-    advance(1, f"loss {standing.loss / standing.step:.3f}, {rate:,.0f} pairs/s")
+def _show(advance: Advance, standing: Standing) -> None:
+    advance(1, f"loss {standing.loss / standing.step:.3f}, {standing.pairs_per_second:,.0f} pairs/s")
 
 
 def _tell(reporter: Reporter, standing: Standing) -> None:
@@ -191,7 +229,7 @@ def _not_finite(loss: float, standing: Standing, batch_size: int, kept: Checkpoi
     good = f"The last good checkpoint is {kept.last}." if kept.last else "No checkpoint was kept."
     return TrainingError(
         f"The loss or its gradient became {loss} in epoch {standing.epoch}, step {standing.step}, a batch of "
-        f"{batch_size} pairs; the weights were not changed by it. {good} A lower --learning-rate or a higher "
+        f"{batch_size} queries; the weights were not changed by it. {good} A lower --learning-rate or a higher "
         "--temperature usually helps."
     )
 

@@ -19,22 +19,32 @@ class Standing(Settings):
     step: int = Field(0, description="steps taken in it")
     loss: float = Field(0.0, description="sum of their losses")
     seconds: float = Field(0.0, description="spent on them")
+    pairs: int = Field(0, description="positives learned from in them")
     curve: tuple[dict[str, Any], ...] = Field((), description="what each finished epoch gave")
     best_epoch: int = Field(0, description="the finished epoch with the best validation, the earliest of equals")
     best_validation: float | None = Field(None, description="what it gave")
     stopped_early: bool = Field(False, description="whether patience ran out")
 
-    def after_step(self, loss: float, seconds: float) -> Standing:
+    @property
+    def pairs_per_second(self) -> float:
+        """Positives learned from in a second."""
+        return self.pairs / self.seconds if self.seconds else 0.0
+
+    def after_step(self, loss: float, seconds: float, pairs: int) -> Standing:
         """Return the standing after one more step."""
-        changes = {"step": self.step + 1, "loss": self.loss + loss, "seconds": self.seconds + seconds}
+        changes = {
+            "step": self.step + 1,
+            "loss": self.loss + loss,
+            "seconds": self.seconds + seconds,
+            "pairs": self.pairs + pairs,
+        }
         return self.model_copy(update=changes)
 
-    def after_epoch(self, validation: float | None, n_pairs: int, learning_rate: float, patience: int) -> Standing:
+    def after_epoch(self, validation: float | None, learning_rate: float, patience: int) -> Standing:
         """Return the standing after the epoch under way, at the start of the next.
 
         Args:
             validation: what it gave, higher being better; None where there is no validation.
-            n_pairs: pairs in an epoch.
             learning_rate: at its last step.
             patience: epochs without improvement after which training stops.
         """
@@ -42,7 +52,7 @@ class Standing(Settings):
             "epoch": self.epoch,
             "loss": self.loss / self.step,
             "validation": validation,
-            "pairs_per_second": n_pairs / self.seconds if self.seconds else 0.0,
+            "pairs_per_second": self.pairs_per_second,
             "learning_rate": learning_rate,
         }
         better = validation is None or self.best_validation is None or validation > self.best_validation

@@ -23,6 +23,7 @@ def contrast(rows=5, more=3, dim=4, seed=0, known=(), dtype=torch.float64):
         torch.randn(rows, dim, generator=generator, dtype=dtype).requires_grad_(),
         torch.randn(rows + more, dim, generator=generator, dtype=dtype).requires_grad_(),
         torch.randn(rows + more, generator=generator, dtype=dtype),
+        torch.arange(rows) * (rows + more + 1),
         torch.tensor(sorted(known), dtype=torch.int64),
         torch.rand(rows, generator=generator, dtype=dtype) + 0.5,
     )
@@ -49,7 +50,7 @@ def slow_loss(given, temperature, exponent):
 
 def chained_loss(given, temperature, exponent):
     scores = divided_by_temperature(given.queries @ given.candidates.T, temperature)
-    logits = without(corrected_for_log_q(scores, given.log_q, exponent), given.known)
+    logits = without(corrected_for_log_q(scores, given.log_q, given.positives, exponent), given.known)
     losses = torch.nn.functional.cross_entropy(logits, torch.arange(len(given.queries)), reduction="none")
     return (losses * given.weights).sum() / given.weights.sum()
 

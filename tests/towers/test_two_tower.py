@@ -10,7 +10,8 @@ from recsys_cl.errors import ConfigError, InputError, IntegrityError
 from recsys_cl.families import member, members
 from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.towers.inputs import CandidateInputs, QueryInputs
-from recsys_cl.towers.two_tower import TowerSpec, TwoTower
+from recsys_cl.towers.spec import TowerSpec
+from recsys_cl.towers.two_tower import TwoTower
 
 
 def spec(**changes):

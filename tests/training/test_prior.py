@@ -7,7 +7,8 @@ import pytest
 from planted_log import ITEMS, USERS, planted_histories
 
 from recsys_cl.pairs.histories import Histories, Queries
-from recsys_cl.towers.two_tower import TowerSpec, TwoTower
+from recsys_cl.towers.spec import TowerSpec
+from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.prior import PopularityPrior, fit_prior, log_popularity
 
 

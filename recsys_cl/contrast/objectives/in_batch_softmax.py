@@ -41,6 +41,7 @@ class Objective(nn.Module):
             contrast.queries / self.temperature,
             contrast.candidates,
             shift=self.log_q_exponent * contrast.log_q,
+            positives=contrast.positives,
             known=contrast.known,
             weights=contrast.weights,
         )

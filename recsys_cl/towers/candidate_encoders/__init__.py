@@ -1,1 +1,1 @@
-"""Item towers: each file has an `Encoder(dim)` from `CandidateInputs` to (n, dim) vectors, not yet normalised."""
+"""Item towers: each file has an `Encoder(spec)` from `CandidateInputs` to (n, dim) vectors, not yet normalised."""

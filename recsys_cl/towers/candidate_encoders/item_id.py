@@ -7,18 +7,19 @@ from torch import nn
 from torch.nn import functional
 
 from recsys_cl.towers.inputs import CandidateInputs, refuse_features
+from recsys_cl.towers.spec import TowerSpec
 
 
 class Encoder(nn.Module):
     """The item's row.
 
     Args:
-        dim: length of a vector.
+        spec: of the towers.
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, spec: TowerSpec) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim = spec.embedding_dim
 
     def forward(self, inputs: CandidateInputs) -> torch.Tensor:
         """Return (n, dim)."""

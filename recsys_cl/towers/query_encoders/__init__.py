@@ -1,1 +1,1 @@
-"""User towers: each file has an `Encoder(dim)` from `QueryInputs` to (b, dim) vectors, not yet normalised."""
+"""User towers: each file has an `Encoder(spec)` from `QueryInputs` to (b, dim) vectors, not yet normalised."""

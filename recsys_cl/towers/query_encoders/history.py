@@ -7,22 +7,23 @@ from torch import nn
 
 from recsys_cl.towers.inputs import QueryInputs, refuse_features
 from recsys_cl.towers.pooling import pooled
+from recsys_cl.towers.spec import TowerSpec
 
 
 class Encoder(nn.Module):
     """The mean of the history's item rows.
 
     Args:
-        dim: length of a vector.
+        spec: of the towers.
     """
 
-    uses_user_table = False
+    reads = frozenset({"item"})
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, spec: TowerSpec) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim = spec.embedding_dim
 
     def forward(self, inputs: QueryInputs) -> torch.Tensor:
         """Return (b, dim); zeros where the history is empty."""
         refuse_features("history", inputs.features)
-        return pooled(inputs.item_rows, inputs.history, inputs.offsets)
+        return pooled(inputs.history_rows, inputs.history, inputs.offsets)

@@ -7,23 +7,24 @@ from torch import nn
 
 from recsys_cl.towers.inputs import QueryInputs, looked_up, refuse_features
 from recsys_cl.towers.pooling import pooled
+from recsys_cl.towers.spec import TowerSpec
 
 
 class Encoder(nn.Module):
     """The user's own row plus the scaled mean of the history's item rows.
 
     Args:
-        dim: length of a vector.
+        spec: of the towers.
     """
 
-    uses_user_table = True
+    reads = frozenset({"user", "item"})
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, spec: TowerSpec) -> None:
         super().__init__()
-        self.history_scale = nn.Parameter(torch.ones(dim))
+        self.history_scale = nn.Parameter(torch.ones(spec.embedding_dim))
 
     def forward(self, inputs: QueryInputs) -> torch.Tensor:
         """Return (b, dim): history alone for a user who is unknown, zeros if that is empty too."""
         refuse_features("history_and_id", inputs.features)
-        history = pooled(inputs.item_rows, inputs.history, inputs.offsets) * self.history_scale
+        history = pooled(inputs.history_rows, inputs.history, inputs.offsets) * self.history_scale
         return looked_up(inputs.user_rows, inputs.users) + history

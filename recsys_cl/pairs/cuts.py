@@ -1,0 +1,162 @@
+"""Batches of histories cut in two: one part is the query, the other its positives.
+
+Where histories have an order each is cut at a random place, and what follows next is to be found from all that came
+before, as in the examination. Where they have none a random part is held out. Either way a positive is never in the
+history it is to be found from, one query has many positives, and a step scores each candidate once for all of them: an
+epoch costs a fraction of what it costs to deal out the same positives one by one.
+
+Everything random in a batch follows from (seed, epoch, step), so a training that was broken off goes on from any step
+exactly as it would have gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys_cl.pairs.batches import Batch, numbered
+from recsys_cl.pairs.pair_set import PairSet
+from recsys_cl.pairs.ragged import distinct, offsets_of, positions, row_numbers
+
+_MOST_DEALT = 32  # times a user is dealt in an epoch: one with an endless history is no better a teacher than many
+_HELD_OUT = 0.3  # share of an unordered history that is held out, unless that is more than a window
+_ORDER, _DRAWS = 2, 3  # streams of randomness that must not meet each other, nor those of `pairs.batches`
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """How histories are cut and dealt out.
+
+    A user is dealt as often in an epoch as windows fit into the history, at least once and at most 32 times; one with a
+    single item, which can't be cut, never.
+
+    Attributes:
+        pairs: whose histories are cut.
+        batch_size: most histories in a batch; all batches of an epoch are of the same size, give or take one.
+        uniform_negatives: items drawn uniformly for each batch, which are candidates beside the positives.
+        window: most positives of a query that follow its cut, or that are expected to be held out.
+        ordered: whether the order of histories means something.
+        one_table: whether histories are read in the table of the candidates.
+        seed: of the order and the draws.
+    """
+
+    pairs: PairSet
+    batch_size: int
+    uniform_negatives: int
+    window: int
+    ordered: bool
+    one_table: bool
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self._dealt) // self.batch_size)
+
+    def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch (counted from 1), from ``first_step`` on."""
+        order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self._dealt)
+        for step, users in enumerate(np.array_split(order, self.steps)):
+            if step >= first_step:
+                yield self._batch(epoch, step, users)
+
+    def _batch(self, epoch: int, step: int, users: npt.NDArray[np.int32]) -> Batch:
+        rng, histories = np.random.default_rng((self.seed, _DRAWS, epoch, step)), self.pairs.histories
+        lengths = histories.lengths[users]
+        rows = row_numbers(lengths)
+        flat = positions(histories.indptr[users], lengths)
+        taken = histories.item_nums[flat]
+        asked, wanted = self._at_cuts(lengths, rng) if self.ordered else self._held_out(lengths, rows, rng)
+        drawn = rng.integers(self.pairs.n_items, size=self.uniform_negatives, dtype=np.int32)
+        candidates = distinct(np.concatenate([taken[wanted], drawn]))
+        columns = self._columns(candidates, taken)
+        entries = rows * len(candidates) + columns
+        positives, first = np.unique(entries[wanted], return_index=True)
+        old = np.isin(positives, entries[asked & (columns >= 0)])  # a repeat of what is in the history
+        positives, first = positives[~old], first[~old]
+        items, candidate_slots, history_items, history_slots = numbered(
+            candidates, taken[asked], self._scratch, one_table=self.one_table
+        )
+        known, user_slots = np.unique(users, return_inverse=True)
+        return Batch(
+            epoch,
+            step,
+            known,
+            items,
+            history_items,
+            user_slots,
+            history_slots,
+            offsets_of(np.bincount(rows[asked], minlength=len(users))),
+            candidate_slots,
+            self._log_inclusion[candidates],
+            positives,
+            np.setdiff1d(entries[columns >= 0], positives),
+            self._weights[flat[wanted][first]],
+        )
+
+    def _at_cuts(
+        self, lengths: npt.NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Return which of the items laid end to end come before their row's cut, and which follow next."""
+        distance = positions(-rng.integers(1, lengths), lengths)  # 0 is the first after the cut
+        return (distance < 0) & (distance >= -self.pairs.config.history_length), (distance >= 0) & (
+            distance < self.window
+        )
+
+    def _held_out(
+        self, lengths: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Return which items laid end to end are kept as history, and which are held out: of each, one at least."""
+        chance, starts = rng.random(len(rows)), offsets_of(lengths)[:-1]
+        held = chance < self._share(lengths)[rows]
+        held |= chance == np.minimum.reduceat(chance, starts)[rows]
+        held &= chance < np.maximum.reduceat(chance, starts)[rows]
+        return ~held, held
+
+    def _share(self, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        return np.minimum(_HELD_OUT, self.window / np.maximum(lengths, 1))
+
+    def _columns(self, candidates: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+        """Return the place of each item among the candidates, -1 where it is none."""
+        self._scratch[candidates] = np.arange(len(candidates), dtype=np.int32)
+        columns = self._scratch[items].astype(np.int64)
+        self._scratch[candidates] = -1
+        return columns
+
+    @cached_property
+    def _dealt(self) -> npt.NDArray[np.int32]:
+        lengths = self.pairs.histories.lengths
+        times = np.where(lengths > 1, np.clip(lengths // self.window, 1, _MOST_DEALT), 0)
+        return np.repeat(np.arange(len(lengths), dtype=np.int32), times)
+
+    @cached_property
+    def _log_inclusion(self) -> npt.NDArray[np.float32]:
+        """Log of the probability that an item is a candidate of a batch, (n_items,); -inf if it never is."""
+        histories, catalogue = self.pairs.histories, self.pairs.n_items
+        rows = row_numbers(histories.lengths)
+        times = np.bincount(self._dealt, minlength=len(histories))
+        chance = self._cut_chance(rows) if self.ordered else self._share(histories.lengths)[rows]
+        a_draw = np.bincount(histories.item_nums, times[rows] * chance, catalogue) / max(len(self._dealt), 1)
+        missed = np.exp(-min(self.batch_size, len(self._dealt)) * a_draw)
+        missed *= (1 - 1 / catalogue) ** self.uniform_negatives
+        with np.errstate(divide="ignore"):
+            return np.log1p(-missed).astype(np.float32)
+
+    def _cut_chance(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Return, for each interaction, the share of its user's cuts that it follows within a window."""
+        lengths = self.pairs.histories.lengths
+        place = np.arange(len(rows)) - offsets_of(lengths)[rows]
+        chance: npt.NDArray[np.float64] = np.minimum(place, self.window) / np.maximum(lengths[rows] - 1, 1)
+        return chance
+
+    @cached_property
+    def _weights(self) -> npt.NDArray[np.float32]:
+        return np.concatenate([shard["weight"] for shard in self.pairs.shards])
+
+    @cached_property
+    def _scratch(self) -> npt.NDArray[np.int32]:
+        return np.full(self.pairs.n_items, -1, dtype=np.int32)

@@ -1,0 +1,24 @@
+"""What the towers are made of, before any weight is known."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from recsys_cl.config import Settings
+
+
+class TowerSpec(Settings):
+    """What it takes to build the towers."""
+
+    n_users: int = Field(ge=0, description="rows of the user table")
+    n_items: int = Field(ge=1, description="rows of the item table")
+    embedding_dim: int = Field(ge=1, description="length of a vector")
+    query_encoder: str = Field(description="member of towers.query_encoders")
+    candidate_encoder: str = Field(description="member of towers.candidate_encoders")
+    similarity: Literal["cosine", "dot"] = Field(description="cosine: vectors are of length one")
+    history_length: int = Field(ge=1, description="most recent items of a history that count")
+    age_exponent: float = Field(
+        0.0, ge=0, description="how fast what is older counts less, where the encoder heeds age"
+    )

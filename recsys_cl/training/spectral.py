@@ -1,0 +1,115 @@
+"""Towers in closed form: the exact minimiser of the spectral contrastive loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+import torch
+
+from recsys_cl.config import SpectralConfig
+from recsys_cl.contrast.spectral_solver import solve
+from recsys_cl.pairs.histories import Histories
+from recsys_cl.pairs.ragged import row_numbers
+from recsys_cl.progress import SILENT, Reporter
+from recsys_cl.towers.spec import TowerSpec
+from recsys_cl.towers.two_tower import TwoTower
+from recsys_cl.training.device import device_of
+
+
+def solve_towers(  # noqa: PLR0913 - one argument for each thing the caller decides
+    histories: Histories,
+    config: SpectralConfig,
+    *,
+    dim: int,
+    history_length: int,
+    ordered: bool,
+    seed: int,
+    device: str,
+    checkpoint: Path | None = None,
+    reporter: Reporter = SILENT,
+) -> TwoTower:
+    """Return the linear towers at which the spectral contrastive loss of the histories is least.
+
+    For linear towers the loss, -2 E[f(u).g(i)] over interactions + E[(f(u).g(i))^2] over independent users and items,
+    is least where f(u).g(i) is the truncated singular value decomposition U S V' of R = Du^-1/2 M Di^-1/2 (HaoChen et
+    al. 2021, arXiv 2106.04156), M being the interactions and Du, Di its sums. A user is then R's row times V, so no
+    user needs a vector of their own. In general form, the exponents being chosen on validation:
+
+    - M is age^-`pair_age_exponent`, age 1 being the newest interaction of a user; R = Du^-`user_exponent` M
+      Di^-`item_exponent`;
+    - an item as a candidate is Di^`item_exponent` V, as part of a history Di^-`item_exponent` V S^`spectral_power`;
+    - a user is the direction of the sum over the history of age^-`spectral_age_exponent` times the latter.
+
+    Candidates are scaled to length one on average, which makes scores comparable from log to log. Columns of V are
+    sorted by their singular values, so the first m coordinates are the best towers of m dimensions.
+
+    Args:
+        histories: what to learn from. Repeats add up.
+        config: the exponents, and how exactly to solve.
+        dim: length of a vector. Coordinates beyond the rank of the log are zero.
+        history_length: the most recent items of a history that are used in a user vector.
+        ordered: whether the order of histories means something; if not, they are sets.
+        seed: of the solver.
+        device: "auto", "cpu" or "cuda".
+        checkpoint: folder from which a solution that was broken off goes on.
+        reporter: shows the progress.
+
+    Raises:
+        InputError: there is no interaction.
+        IntegrityError: the checkpoint is damaged.
+    """
+    where = device_of(device)
+    ratings, item_sums = _normalised(histories, config, config.pair_age_exponent if ordered else 0.0)
+    found = solve(
+        ratings,
+        dim,
+        tolerance=config.tolerated_error,
+        max_rounds=config.most_rounds,
+        seed=seed,
+        device=where,
+        checkpoint=checkpoint,
+        reporter=reporter,
+    )
+    spec = TowerSpec(
+        n_users=len(histories),
+        n_items=histories.n_items,
+        embedding_dim=dim,
+        query_encoder="aged_history",
+        candidate_encoder="item_id",
+        similarity="dot",
+        history_length=history_length,
+        age_exponent=config.spectral_age_exponent if ordered else 0.0,
+    )
+    towers, rank = TwoTower(spec, where), len(found.values)
+    candidates = _power(item_sums, config.item_exponent)[:, None] * found.vectors
+    candidates /= np.linalg.norm(candidates, axis=1)[item_sums > 0].mean()
+    relative = (found.values / found.values[0]) ** np.float32(config.spectral_power)
+    contexts = _power(item_sums, -config.item_exponent)[:, None] * found.vectors * relative
+    for name, table in (("item", candidates), ("context", contexts)):
+        towers.tables[name][:, :rank] = torch.from_numpy(table).to(where)
+    return towers
+
+
+def _normalised(
+    histories: Histories, config: SpectralConfig, age_exponent: float
+) -> tuple[sp.csr_matrix, npt.NDArray[np.float32]]:
+    """Return R (users, n_items) float32, and the sums (n_items,) float32 of the columns of M."""
+    users = row_numbers(histories.lengths)
+    ages = histories.indptr[users + 1] - np.arange(len(users))
+    weights = ages.astype(np.float32) ** np.float32(-age_exponent)
+    user_sums = np.bincount(users, weights, len(histories)).astype(np.float32)
+    item_sums = np.bincount(histories.item_nums, weights, histories.n_items).astype(np.float32)
+    weights *= _power(user_sums, -config.user_exponent)[users]
+    weights *= _power(item_sums, -config.item_exponent)[histories.item_nums]
+    shape = (len(histories), histories.n_items)
+    return sp.csr_matrix((weights, histories.item_nums, histories.indptr), shape=shape), item_sums
+
+
+def _power(sums: npt.NDArray[np.float32], exponent: float) -> npt.NDArray[np.float32]:
+    """Return ``sums`` to a power, and zero where they are zero: who did nothing is nowhere."""
+    raised = np.zeros_like(sums)
+    np.power(sums, np.float32(exponent), out=raised, where=sums > 0)
+    return raised
