@@ -84,10 +84,18 @@ class PairsConfig(Settings):
 class TrainConfig(Settings):
     """The two towers and how they are trained."""
 
-    method: Literal["spectral", "gradient", "hybrid"] = Field(
-        "hybrid", description="closed form, gradient descent, or gradient descent from the closed form"
+    method: Literal["auto", "spectral", "gradient", "hybrid"] = Field(
+        "auto",
+        description="closed form, gradient descent, gradient descent from the closed form, or what validation likes",
     )
-    embedding_dim: int = Field(64, ge=1, le=4096, description="length of a user or item vector")
+    budget: str = Field(
+        "60s",
+        pattern=r"^\d+(\.\d+)?[smh]$",
+        description="time for choosing settings and training; 0s takes them as given",
+    )
+    embedding_dim: int | None = Field(
+        None, ge=1, le=4096, description="length of a user or item vector; chosen within the budget, else 64"
+    )
     query_encoder: str = Field("aged_history", description="the user tower, by name")
     candidate_encoder: str = Field("item_id", description="the item tower, by name")
     similarity: Literal["cosine", "dot"] = Field("cosine", description="how a user and an item vector are compared")
@@ -115,6 +123,16 @@ class TrainConfig(Settings):
     refit: Literal["train_and_validation", "all"] = Field(
         "train_and_validation", description="data of the registered model; 'all' refits once more with the test part"
     )
+
+    @property
+    def budget_seconds(self) -> float:
+        """The budget in seconds."""
+        return float(self.budget[:-1]) * {"s": 1, "m": 60, "h": 3600}[self.budget[-1]]
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector where none was chosen."""
+        return self.embedding_dim or 64
 
 
 class SpectralConfig(Settings):
