@@ -187,7 +187,7 @@ def _highest(scores: Tensor, width: int) -> tuple[Tensor, Tensor]:
     if span < 4 * width:
         return torch.topk(scores, width, dim=1)
     grouped = span * _GROUP  # items n, n + span, n + 2 * span ... make a group
-    _, groups = _highest(scores[:, :grouped].unflatten(1, (_GROUP, span)).amax(dim=1), width)
+    _, groups = _highest(scores[:, :grouped].view(-1, _GROUP, span).amax(dim=1), width)
     members = groups[:, :, None] + span * torch.arange(_GROUP, device=scores.device)  # (rows, width, _GROUP)
     rest = torch.arange(grouped, scores.shape[1], device=scores.device).expand(len(scores), -1)
     items = torch.cat([members.flatten(1), rest], dim=1)
