@@ -80,7 +80,7 @@ def test_what_cannot_be_had_within_the_bound_is_said_plainly(vectors):
     _, report = build_index(*vectors, config, k=20, seed=0)
     assert report.recall == max(trial.recall for trial in report.tried if trial.bytes_per_item <= 40) < 1
     assert "No index within 40 bytes an item found 100.0% of exact search; this one found the most, 9" in report.note
-    with pytest.raises(ConfigError, match=r"keeps an item in 3 bytes; the smallest, sq8, takes 16\. Raise --index-max"):
+    with pytest.raises(ConfigError, match=r"keeps an item in 3 bytes; the smallest, sq4, takes 8\. Raise --index-max"):
         build_index(*vectors, IndexConfig(index_max_bytes_per_item=3), k=20, seed=0)
     with pytest.raises(ConfigError, match="the smallest, exact, takes 64"):
         build_index(*vectors, IndexConfig(index_kind="exact", index_max_bytes_per_item=63), k=20, seed=0)
