@@ -293,7 +293,9 @@ def test_it_says_what_each_index_loses_and_keeps_of_an_item(form):
         TrialFacts(kind="exact", recall=1.0, ms_per_query=0.2, bytes_per_item=4096.0),
         TrialFacts(kind="sq8", recall=0.9875, ms_per_query=0.3, bytes_per_item=1024.4),
     )
-    index = IndexFacts(kind="sq8", recall=0.9875, ms_per_query=0.3, bytes=42_000_000, bytes_per_item=1024.4, tried=tried)
+    index = IndexFacts(
+        kind="sq8", recall=0.9875, ms_per_query=0.3, bytes=42_000_000, bytes_per_item=1024.4, tried=tried
+    )
     text = form(FULL.model_copy(update={"index": index}))
     assert "0.0125 lost" in text
     for shown in ("Bytes an item", "4,096", "1,024"):

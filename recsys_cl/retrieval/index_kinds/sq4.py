@@ -1,4 +1,4 @@
-"""Every coordinate rounded to 4 bits, and every vector looked at: an eighth of the memory, for a tenth of the recall."""
+"""Every coordinate rounded to 4 bits, and every vector looked at: an eighth of the memory, and less recall."""
 
 from __future__ import annotations
 
