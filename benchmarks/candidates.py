@@ -30,7 +30,7 @@ from recsys_cl.retrieval.retriever import Retriever
 from recsys_cl.training.learner import Learner
 
 _K = 100
-_WIDE, _WIDE_USERS = 1024, 8192  # dimensions of the second measurement, and users in it
+_WIDE, _WIDE_USERS = 1024, 4096  # dimensions of the second measurement, and users in it
 _STEP = 32  # results by which the widths of two searches differ at least
 _WIDEST = 2048  # results of one search
 

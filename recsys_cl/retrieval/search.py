@@ -79,6 +79,7 @@ class Search:
                 best = slice(places.shape[1])
                 found.item_nums[rows, best] = np.where(kept, np.take_along_axis(nums, places, axis=1), -1)
                 found.scores[rows, best] = np.where(kept, np.take_along_axis(scores, places, axis=1), -np.inf)
+        _put_lower_numbers_first(found)
         return found
 
 
@@ -100,6 +101,13 @@ def _within(seen: Histories, items: npt.NDArray[np.int64]) -> Histories:
     kept = moved >= 0
     indptr = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])[seen.indptr]
     return Histories(indptr, moved[kept], None, seen.values[kept], len(items))
+
+
+def _put_lower_numbers_first(found: Matches) -> None:
+    """Order equal scores, which rounded vectors often have, by item number, in place."""
+    tied = np.flatnonzero((found.scores[:, 1:] == found.scores[:, :-1]).any(axis=1))
+    order = np.lexsort((found.item_nums[tied], -found.scores[tied]), axis=1)
+    found.item_nums[tied] = np.take_along_axis(found.item_nums[tied], order, axis=1)
 
 
 def _by_width(needed: npt.NDArray[np.int64], widest: int) -> Iterator[tuple[npt.NDArray[np.int64], int]]:

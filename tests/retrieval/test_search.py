@@ -205,6 +205,15 @@ def test_a_batch_gives_what_its_queries_give_alone(search, queries):
         np.testing.assert_array_equal(alone.item_nums[0], together.item_nums[row])
 
 
+@pytest.mark.parametrize("kind", members(KINDS))
+def test_equal_scores_go_to_the_lower_item_number(vectors, queries, kind):
+    search = Search(FaissIndex.build(kind, np.tile(vectors[:300], (2, 1))[np.random.default_rng(5).permutation(600)]))
+    found = search(queries, 40)
+    equal = found.scores[:, 1:] == found.scores[:, :-1]
+    assert equal.sum() > 200  # each vector is there twice
+    assert (np.diff(found.item_nums, axis=1)[equal] > 0).all()
+
+
 def test_nobody_asks(search):
     assert search(np.zeros((0, DIM), dtype=np.float32), 5).item_nums.shape == (0, 5)
 
