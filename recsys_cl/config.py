@@ -171,6 +171,7 @@ class IndexConfig(Settings):
 
     index_kind: str = Field("auto", description="auto, or an index kind by name")
     index_recall: float = Field(0.99, gt=0, le=1, description="recall against exact search that must be reached")
+    index_max_bytes_per_item: int | None = Field(None, ge=1, description="size that the index must keep to")
     exact_below: int = Field(50_000, ge=0, description="catalogue size below which search is exact")
     tuning_queries: int = Field(1000, ge=1, description="real user vectors on which the index is measured")
 
