@@ -86,16 +86,15 @@ def _losses(results: Mapping[str, dict[str, Any]]) -> str:
     lines = []
     for name, log in results.items():
         for figure, label in ((_RECALL, f"recall@{K}"), (_NDCG, f"NDCG@{K}")):
-            mine = best(log, figure, ours=True)
-            ahead = {
-                who: run[figure]
-                for who, run in log["contenders"].items()
-                if mine and not run["ours"] and run.get(figure, 0.0) > mine[1]
-            }
-            if mine and ahead:
-                told = ", ".join(f"{who} {mark:.4f}" for who, mark in sorted(ahead.items(), key=lambda one: -one[1]))
-                lines.append(f"- {name}, {label}: {told}; ours {mine[1]:.4f} ({mine[0]})")
-    return "## Where we lose\n\n" + ("\n".join(lines) or "Nowhere here.")
+            if mine := best(log, figure, ours=True):
+                lines.append(f"- {name}, {label}: {_ahead(log, figure, mine[1])}; ours {mine[1]:.4f} ({mine[0]})")
+    return "## Who is ahead of us\n\n" + "\n".join(lines)
+
+
+def _ahead(log: Mapping[str, Any], figure: str, mine: float) -> str:
+    marks = {who: run.get(figure, 0.0) for who, run in log["contenders"].items() if not run["ours"]}
+    ahead = sorted(((mark, who) for who, mark in marks.items() if mark > mine), reverse=True)
+    return ", ".join(f"{who} {mark:.4f}" for mark, who in ahead) or "nobody"
 
 
 def _settings(results: Mapping[str, dict[str, Any]]) -> str:

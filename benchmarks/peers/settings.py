@@ -43,8 +43,19 @@ OURS = {
 }
 PEERS = {
     "item-kNN": _peer("by_implicit", "usual neighbourhood", model="cosine", K=100),
-    "ALS": _peer("by_implicit", "library", model="als", factors=100, regularization=0.01, alpha=1.0, iterations=15),
-    "BPR": _peer("by_implicit", "library", model="bpr", factors=100, learning_rate=0.01, iterations=100),
+    "ALS": _peer(
+        "by_implicit",
+        "library",
+        model="als",
+        factors=100,
+        regularization=0.01,
+        alpha=1.0,
+        iterations=15,
+        random_state=0,
+    ),
+    "BPR": _peer(
+        "by_implicit", "library", model="bpr", factors=100, learning_rate=0.01, iterations=100, random_state=0
+    ),
     "PureSVD": _peer("by_rectools", "Cremonesi et al., 2010", model="pure_svd", factors=50),
     "EASE": _peer("by_rectools", "library; Steck, 2019", model="ease", regularization=500.0),
     "LightFM": _peer("by_lightfm", "library, 64 components", loss="warp", no_components=64, epochs=30),

@@ -13,7 +13,7 @@ from benchmarks.peers.contenders import by_recbole
 from benchmarks.peers.exchange import Fitted, Log
 
 
-class XSimGCL(LightGCN):  # type: ignore[misc] - the library has no types
+class XSimGCL(LightGCN):
     """Ranks pairs as LightGCN does, and tells each node's first layer from other nodes' last mean (InfoNCE)."""
 
     def __init__(self, config: Any, dataset: Any) -> None:  # noqa: ANN401 - the library's own
