@@ -3,7 +3,8 @@
     python -m benchmarks.peers --home DIR [--only-logs LOG ...] [--only CONTENDER ...] [--limit SECONDS] [--again]
 
 Writes `benchmarks/results/peers.json` after every run and, from it, `benchmarks/peers.md` and `benchmarks/peers.png`.
-What stands in the JSON is not run again, unless ``--again`` says so: a killed run goes on where it stopped.
+What stands in the JSON with the same settings is not run again, unless ``--again`` says so: a killed run goes on where
+it stopped.
 """
 
 from __future__ import annotations
@@ -150,7 +151,8 @@ def main() -> None:
     for name in arguments.only:  # the quick ones on all logs before the slow ones
         for log_name, bench in benches.items():
             log = results.setdefault(log_name, {"contenders": {}})
-            if name in log["contenders"] and not arguments.again:
+            known = log["contenders"].get(name, {})
+            if known.get("settings") == CONTENDERS[name].settings and not arguments.again:
                 continue
             print(f"{name} on {log_name}", file=sys.stderr)
             log |= bench.facts()
