@@ -22,7 +22,7 @@ _INTRODUCTION = f"""\
 Made by `make bench-peers`. Every log is split once, by our pipeline. Everyone learns from the same interactions (train
 and validation) in a process of its own, on one thread, and recommends 100 items to the same test users over the whole
 catalogue, what they have seen left out. One evaluator, ours, marks all lists. Recall@{K} is hits over all relevant
-items, in the catalogue or not; its interval is a bootstrap over test users. CPU seconds count user and system time. They
+items, in the catalogue or not; its interval is a bootstrap over test users. CPU seconds count user and system; they
 too grow, up to twofold, while others use the same cores and caches, so read no difference into less than that; wall
 seconds on a shared machine mean less still. Loading libraries and reading the log are not counted. Peak memory is of
 the whole process, libraries and all. Bytes an item are what must be in memory for every item to serve it: vectors of
