@@ -53,6 +53,16 @@ PEERS = {
         iterations=15,
         random_state=0,
     ),
+    "ALS, alpha 40": _peer(
+        "by_implicit",
+        "Hu, Koren and Volinsky, 2008",
+        model="als",
+        factors=100,
+        regularization=0.01,
+        alpha=40.0,
+        iterations=15,
+        random_state=0,
+    ),
     "BPR": _peer(
         "by_implicit", "library", model="bpr", factors=100, learning_rate=0.01, iterations=100, random_state=0
     ),
