@@ -56,7 +56,8 @@ def _panel(axes: Axes, name: str, points: list[tuple[float, float, str, bool]]) 
     axes.set_title(name, loc="left", fontsize=12, color=_INK)
     axes.set_xscale("log")
     seconds, recalls = [point[0] for point in points], [point[1] for point in points]
-    axes.set_xlim(min(seconds) / 2, max(seconds) * 8)
+    ratio = max(max(seconds) / min(seconds), 2)
+    axes.set_xlim(min(seconds) / ratio**0.1, max(seconds) * ratio**0.4)  # room for names on the right
     span = max(recalls) - min(recalls) or max(recalls)
     axes.set_ylim(max(0.0, min(recalls) - 0.25 * span), max(recalls) + 0.12 * span)
     for x, y, _, ours in points:

@@ -82,7 +82,7 @@ PEERS = {
         dropout_rate=0.2,
         lr=0.001,
         batch_size=128,
-        steps=4_000,
+        steps=2_000,
     ),
     "LightGCN": _peer(
         "by_recbole", "He et al., 2020", model="LightGCN", embedding_size=64, n_layers=3, reg_weight=1e-4, steps=2_000
