@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmarks.peers.marks import K
+from benchmarks.peers.settings import CONTENDERS
 
 _RECALL, _NDCG = f"recall_at_{K}", f"ndcg_at_{K}"
 _COLUMNS = [
@@ -61,6 +62,8 @@ def _log_table(name: str, log: Mapping[str, Any]) -> str:
     rows = [
         [f"**{who}** (ours)" if run["ours"] else who, *_cells(run, highest)] for who, run in log["contenders"].items()
     ]
+    missing = [who for who in CONTENDERS if who not in log["contenders"]]
+    facts += f" Not run yet: {'; '.join(missing)}." if missing else ""
     return f"## {name}\n\n{facts}\n\n{_table(['', *_COLUMNS], rows)}"
 
 
@@ -89,7 +92,7 @@ def _losses(results: Mapping[str, dict[str, Any]]) -> str:
         for figure, label in ((_RECALL, f"recall@{K}"), (_NDCG, f"NDCG@{K}")):
             if mine := best(log, figure, ours=True):
                 lines.append(f"- {name}, {label}: {_ahead(log, figure, mine[1])}; ours {mine[1]:.4f} ({mine[0]})")
-    return "## Who is ahead of us\n\n" + "\n".join(lines)
+    return "## Who is ahead of us\n\nAmong those that have run:\n\n" + "\n".join(lines)
 
 
 def _ahead(log: Mapping[str, Any], figure: str, mine: float) -> str:

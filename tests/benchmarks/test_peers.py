@@ -178,6 +178,8 @@ def test_the_tables_show_the_best_in_bold_and_name_losses_and_excuses():
     assert "- a log, NDCG@20: nobody; ours 0.1500 (two towers)" in told
     assert "| SASRec | stopped at the limit of 30 CPU minutes |" in told
     assert "| LightGCN | left out: it is too big |" in told
+    assert "Not run yet: " in told
+    assert "BPR (RecBole)" in told.partition("Not run yet: ")[2].partition(".")[0]
     tables = [block.splitlines() for block in told.split("\n\n") if block.startswith("|")]
     assert all(len({line.count("|") for line in table}) == 1 for table in tables)
 
