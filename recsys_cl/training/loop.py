@@ -144,7 +144,14 @@ def _dealer(pairs: PairSet, towers: TwoTower, config: TrainConfig, *, ordered: b
     one_table = towers.history_table == "item"
     if config.targets == "one":
         return Batches(pairs, config.batch_size, config.uniform_negatives, config.id_dropout, one_table, seed)
-    return Cuts(pairs, config.batch_size, config.uniform_negatives, config.window, ordered, one_table, seed)
+    if pairs.histories.lengths.max() < 2:
+        raise InputError(
+            "No history can be cut in two: no user has more than one interaction in the part to learn from. Say "
+            "--targets one to learn from single pairs."
+        )
+    return Cuts(
+        pairs, config.batch_size, config.uniform_negatives, config.id_dropout, config.window, ordered, one_table, seed
+    )
 
 
 def _start(kept: Checkpoints, learner: Learner, reporter: Reporter) -> Standing | None:

@@ -26,7 +26,7 @@ class Killed(BaseException):
 
 
 def run(pairs, config, **options):
-    return train(pairs, USERS, config, **{"seed": 0, "device": "cpu", **options})
+    return train(pairs, USERS, config, **{"ordered": False, "seed": 0, "device": "cpu", **options})
 
 
 def outcome(trained):
@@ -99,8 +99,8 @@ from recsys_cl.config import TrainConfig
 from recsys_cl.pairs.pair_set import open_pairs
 from recsys_cl.training.loop import train
 folder = Path(sys.argv[1])
-train(open_pairs(folder / "pairs"), 80, TrainConfig.model_validate_json(sys.argv[2]), seed=0, device="cpu",
-      checkpoints=folder / "ck")
+train(open_pairs(folder / "pairs"), 80, TrainConfig.model_validate_json(sys.argv[2]), ordered=False, seed=0,
+      device="cpu", checkpoints=folder / "ck")
 """
 
 

@@ -16,12 +16,26 @@ from recsys_cl.errors import ConfigError, InputError, TrainingError
 from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.pairs.pair_set import write_pairs
 from recsys_cl.progress import Reporter
+from recsys_cl.towers.spec import TowerSpec
 from recsys_cl.training.learner import Learner
 from recsys_cl.training.loop import train
 
 
 def run(pairs, config, **options):
-    return train(pairs, len(pairs.histories), config, **{"seed": 0, "device": "cpu", **options})
+    return train(pairs, len(pairs.histories), config, **{"ordered": False, "seed": 0, "device": "cpu", **options})
+
+
+def new_learner(pairs, config):
+    spec = TowerSpec(
+        n_users=len(pairs.histories),
+        n_items=pairs.n_items,
+        embedding_dim=config.embedding_dim,
+        query_encoder=config.query_encoder,
+        candidate_encoder=config.candidate_encoder,
+        similarity=config.similarity,
+        history_length=pairs.config.history_length,
+    )
+    return Learner(pairs, spec, config, 0, torch.device("cpu"))
 
 
 def same(left, right):
@@ -95,7 +109,7 @@ def test_a_refit_repeats_the_path_up_to_the_best_epoch(planted, small):
 
 
 def test_only_rows_of_a_batch_are_touched(planted, small):
-    learner = Learner(planted, USERS, small, 0, torch.device("cpu"))
+    learner = new_learner(planted, small)
     before = {name: table.clone() for name, table in learner.towers.tables.items()}
     batch = next(small_batches(planted).epoch(1))
     learner.step(batch, 0.1)
@@ -108,7 +122,7 @@ def test_only_rows_of_a_batch_are_touched(planted, small):
 def small_batches(pairs):
     from recsys_cl.pairs.batches import Batches
 
-    return Batches(pairs, batch_size=8, uniform_negatives=0, id_dropout=0.0, seed=0)
+    return Batches(pairs, batch_size=8, uniform_negatives=0, id_dropout=0.0, one_table=True, seed=0)
 
 
 def test_users_and_items_without_pairs_stay_at_zero(tmp_path, small):
@@ -142,7 +156,7 @@ def test_one_interaction_a_user_still_trains(tmp_path, small, history):
 
 def test_a_wrong_number_of_users_is_refused(planted, small):
     with pytest.raises(InputError, match="80 users"):
-        train(planted, USERS + 1, small, seed=0, device="cpu")
+        train(planted, USERS + 1, small, ordered=False, seed=0, device="cpu")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is there")
@@ -169,13 +183,13 @@ def test_a_loss_that_is_not_finite_stops_training_and_says_where(planted, small,
 
     monkeypatch.setattr(Learner, "step", step)
     where = tmp_path / "ck" if keep else None
-    with pytest.raises(TrainingError, match="epoch 2, step 2, a batch of 60 pairs") as caught:
+    with pytest.raises(TrainingError, match="epoch 2, step 2, a batch of 60 queries") as caught:
         run(planted, small, checkpoints=where)
     assert (str(tmp_path / "ck" / "last") in str(caught.value)) == keep
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing(planted, small):
-    learner = Learner(planted, USERS, small, 0, torch.device("cpu"))
+    learner = new_learner(planted, small)
     learner.towers.tables["item"][0].fill_(math.inf)
     before = {name: tensor.clone() for name, tensor in learner.towers.state().items()}
     batch = next(batch for batch in small_batches(planted).epoch(1) if 0 in batch.items)
