@@ -143,9 +143,8 @@ class Cuts:
         rows = row_numbers(histories.lengths)
         times = np.bincount(self._dealt, minlength=len(histories))
         chance = self._cut_chance(rows) if self.ordered else self._held_chance(histories.lengths)[rows]
-        a_draw = np.bincount(histories.item_nums, times[rows] * chance, catalogue) / max(len(self._dealt), 1)
-        missed = np.exp(-min(self.batch_size, len(self._dealt)) * a_draw)
-        missed *= (1 - 1 / catalogue) ** self.uniform_negatives
+        expected = np.bincount(histories.item_nums, times[rows] * chance, catalogue) / self.steps
+        missed = np.exp(-expected) * (1 - 1 / catalogue) ** self.uniform_negatives
         with np.errstate(divide="ignore"):
             return np.log1p(-missed).astype(np.float32)
 

@@ -98,18 +98,9 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
     _check(pairs, n_users)
     where = device_of(device)
     last_epoch = min(epochs or config.epochs, config.epochs)
-    belongs = [
-        pairs.digest,
-        n_users,
-        config.model_dump(exclude={"checkpoint_seconds"}),
-        ordered,
-        None if start is None else start.digest,
-        seed,
-        where.type,
-        last_epoch,
-        validate is None,
-    ]
-    kept = Checkpoints(checkpoints, digest_of(belongs))
+    data = [pairs.digest, ordered, None if start is None else start.digest]
+    settings = [config.model_dump(exclude={"checkpoint_seconds"}), seed, where.type, last_epoch, validate is None]
+    kept = Checkpoints(checkpoints, digest_of([*data, *settings]))
     learner = Learner(pairs, _spec(pairs, n_users, config, ordered=ordered), config, seed, where)
     if start is not None:
         learner.start_from(start)

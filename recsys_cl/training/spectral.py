@@ -1,4 +1,18 @@
-"""Towers in closed form: the exact minimiser of the spectral contrastive loss."""
+"""Towers in closed form: the exact minimiser of the spectral contrastive loss.
+
+For linear towers the loss, -2 E[f(u).g(i)] over interactions + E[(f(u).g(i))^2] over independent users and items,
+is least where f(u).g(i) is the truncated singular value decomposition U S V' of R = Du^-1/2 M Di^-1/2 (HaoChen et
+al. 2021, arXiv 2106.04156), M being the interactions and Du, Di its sums. A user is then R's row times V, so no
+user needs a vector of their own. In general form, the exponents being chosen on validation:
+
+- M is age^-`pair_age_exponent`, age 1 being the newest interaction of a user; R = Du^-`user_exponent` M
+  Di^-`item_exponent`;
+- an item as a candidate is Di^`item_exponent` V, as part of a history Di^-`item_exponent` V S^`spectral_power`;
+- a user is the direction of the sum over the history of age^-`spectral_age_exponent` times the latter.
+
+Candidates are scaled to length one on average, which makes scores comparable from log to log. Columns of V are
+sorted by their singular values, so the first m coordinates are the best towers of m dimensions.
+"""
 
 from __future__ import annotations
 
@@ -32,19 +46,6 @@ def solve_towers(  # noqa: PLR0913 - one argument for each thing the caller deci
     reporter: Reporter = SILENT,
 ) -> TwoTower:
     """Return the linear towers at which the spectral contrastive loss of the histories is least.
-
-    For linear towers the loss, -2 E[f(u).g(i)] over interactions + E[(f(u).g(i))^2] over independent users and items,
-    is least where f(u).g(i) is the truncated singular value decomposition U S V' of R = Du^-1/2 M Di^-1/2 (HaoChen et
-    al. 2021, arXiv 2106.04156), M being the interactions and Du, Di its sums. A user is then R's row times V, so no
-    user needs a vector of their own. In general form, the exponents being chosen on validation:
-
-    - M is age^-`pair_age_exponent`, age 1 being the newest interaction of a user; R = Du^-`user_exponent` M
-      Di^-`item_exponent`;
-    - an item as a candidate is Di^`item_exponent` V, as part of a history Di^-`item_exponent` V S^`spectral_power`;
-    - a user is the direction of the sum over the history of age^-`spectral_age_exponent` times the latter.
-
-    Candidates are scaled to length one on average, which makes scores comparable from log to log. Columns of V are
-    sorted by their singular values, so the first m coordinates are the best towers of m dimensions.
 
     Args:
         histories: what to learn from. Repeats add up.
@@ -105,7 +106,8 @@ def _normalised(
     weights *= _power(user_sums, -config.user_exponent)[users]
     weights *= _power(item_sums, -config.item_exponent)[histories.item_nums]
     shape = (len(histories), histories.n_items)
-    return sp.csr_matrix((weights, histories.item_nums, histories.indptr), shape=shape), item_sums
+    items = np.array(histories.item_nums)  # torch warns of what lies on disk and can't be written
+    return sp.csr_matrix((weights, items, histories.indptr), shape=shape), item_sums
 
 
 def _power(sums: npt.NDArray[np.float32], exponent: float) -> npt.NDArray[np.float32]:

@@ -185,6 +185,6 @@ def test_features_are_refused_by_encoders_that_take_none(encoder):
     table, none = torch.zeros(2, 4), torch.zeros(0, dtype=torch.int64)
     inputs = QueryInputs(table, none, table, none, torch.zeros(1, dtype=torch.int64), features=torch.zeros(0, 7))
     with pytest.raises(ConfigError, match=encoder):
-        member("recsys_cl.towers.query_encoders", encoder).Encoder(4)(inputs)
+        member("recsys_cl.towers.query_encoders", encoder).Encoder(spec())(inputs)
     with pytest.raises(ConfigError, match="item_id"):
         member("recsys_cl.towers.candidate_encoders", "item_id").Encoder(4)(CandidateInputs(table, none, table))
