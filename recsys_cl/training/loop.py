@@ -137,8 +137,8 @@ def _dealer(pairs: PairSet, towers: TwoTower, config: TrainConfig, *, ordered: b
         return Batches(pairs, config.batch_size, config.uniform_negatives, config.id_dropout, one_table, seed)
     if pairs.histories.lengths.max() < 2:
         raise InputError(
-            "No history can be cut in two: no user has more than one interaction in the part to learn from. Say "
-            "--targets one to learn from single pairs."
+            "No history can be cut in two: no user has more than one interaction in the part to learn from. Use a "
+            "longer time range or looser filters, or --method spectral, which cuts none."
         )
     return Cuts(
         pairs, config.batch_size, config.uniform_negatives, config.id_dropout, config.window, ordered, one_table, seed
