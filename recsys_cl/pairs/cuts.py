@@ -38,6 +38,7 @@ class Cuts:
         pairs: whose histories are cut.
         batch_size: most histories in a batch; all batches of an epoch are of the same size, give or take one.
         uniform_negatives: items drawn uniformly for each batch, which are candidates beside the positives.
+        id_dropout: share of user ids hidden, in [0, 1), so that history can stand alone.
         window: most positives of a query that follow its cut, or that are expected to be held out.
         ordered: whether the order of histories means something.
         one_table: whether histories are read in the table of the candidates.
@@ -47,6 +48,7 @@ class Cuts:
     pairs: PairSet
     batch_size: int
     uniform_negatives: int
+    id_dropout: float
     window: int
     ordered: bool
     one_table: bool
@@ -81,14 +83,15 @@ class Cuts:
         items, candidate_slots, history_items, history_slots = numbered(
             candidates, taken[asked], self._scratch, one_table=self.one_table
         )
-        known, user_slots = np.unique(users, return_inverse=True)
+        distinct_users, user_slots = np.unique(users, return_inverse=True)
+        hidden = rng.random(len(users)) < self.id_dropout
         return Batch(
             epoch,
             step,
-            known,
+            distinct_users,
             items,
             history_items,
-            user_slots,
+            np.where(hidden, -1, user_slots),
             history_slots,
             offsets_of(np.bincount(rows[asked], minlength=len(users))),
             candidate_slots,
@@ -139,10 +142,9 @@ class Cuts:
         histories, catalogue = self.pairs.histories, self.pairs.n_items
         rows = row_numbers(histories.lengths)
         times = np.bincount(self._dealt, minlength=len(histories))
-        chance = self._cut_chance(rows) if self.ordered else self._share(histories.lengths)[rows]
-        a_draw = np.bincount(histories.item_nums, times[rows] * chance, catalogue) / max(len(self._dealt), 1)
-        missed = np.exp(-min(self.batch_size, len(self._dealt)) * a_draw)
-        missed *= (1 - 1 / catalogue) ** self.uniform_negatives
+        chance = self._cut_chance(rows) if self.ordered else self._held_chance(histories.lengths)[rows]
+        expected = np.bincount(histories.item_nums, times[rows] * chance, catalogue) / self.steps
+        missed = np.exp(-expected) * (1 - 1 / catalogue) ** self.uniform_negatives
         with np.errstate(divide="ignore"):
             return np.log1p(-missed).astype(np.float32)
 
@@ -152,6 +154,11 @@ class Cuts:
         place = np.arange(len(rows)) - offsets_of(lengths)[rows]
         chance: npt.NDArray[np.float64] = np.minimum(place, self.window) / np.maximum(lengths[rows] - 1, 1)
         return chance
+
+    def _held_chance(self, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Return how likely an item of a history is to be held out: one is in any case, but never all."""
+        share = self._share(lengths)
+        return share + ((1 - share) ** lengths - share**lengths) / np.maximum(lengths, 1)
 
     @cached_property
     def _weights(self) -> npt.NDArray[np.float32]:

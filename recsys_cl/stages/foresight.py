@@ -9,9 +9,11 @@ from recsys_cl.config import RunConfig
 from recsys_cl.errors import ConfigError, nearest
 from recsys_cl.evaluation.comparison import BASELINES
 from recsys_cl.evaluation.metrics import METRICS
-from recsys_cl.families import member
+from recsys_cl.families import member, members
 from recsys_cl.retrieval.candidate_tables import checked_suffix
 from recsys_cl.retrieval.id_files import read_ids
+
+QUERY_ENCODERS = "recsys_cl.towers.query_encoders"
 
 
 def require_sound(config: RunConfig, until: str = "candidates", out: Path | None = None) -> None:
@@ -23,11 +25,13 @@ def require_sound(config: RunConfig, until: str = "candidates", out: Path | None
         out: where candidates are to be written.
 
     Raises:
-        ConfigError: a name is not known, the gate asks for what is not measured, or candidates cannot be written so.
+        ConfigError: a name is not known, the closed form has no place in the user tower, the gate asks for what is not
+            measured, or candidates cannot be written so.
         InputError: a list of allowed or denied items cannot be read.
     """
     for family, name in _named(config):
         member(family, name)
+    _require_place_to_start(config)
     if until in {"register", "candidates"}:
         _require_measured(config)
     if until == "candidates":
@@ -40,13 +44,24 @@ def require_sound(config: RunConfig, until: str = "candidates", out: Path | None
 def _named(config: RunConfig) -> Iterator[tuple[str, str]]:
     if config.ingest.format is not None:
         yield "recsys_cl.interactions.readers", config.ingest.format
-    yield "recsys_cl.towers.query_encoders", config.train.query_encoder
+    yield QUERY_ENCODERS, config.train.query_encoder
     yield "recsys_cl.towers.candidate_encoders", config.train.candidate_encoder
     yield "recsys_cl.contrast.objectives", config.train.objective
     for name in config.evaluate.baselines:
         yield BASELINES, name
     if config.index.index_kind != "auto":
         yield "recsys_cl.retrieval.index_kinds", config.index.index_kind
+
+
+def _require_place_to_start(config: RunConfig) -> None:
+    """Refuse to start gradient descent from the closed form where the user tower lacks the table that it fills."""
+    asked = config.train.query_encoder
+    if config.train.method == "hybrid" and "context" not in member(QUERY_ENCODERS, asked).Encoder.reads:
+        able = [name for name in members(QUERY_ENCODERS) if "context" in member(QUERY_ENCODERS, name).Encoder.reads]
+        raise ConfigError(
+            f"Method hybrid starts from the closed form, which the query encoder {asked!r} has no context table for. "
+            f"Name one that has with --query-encoder ({', '.join(able)}), or say --method gradient."
+        )
 
 
 def _require_measured(config: RunConfig) -> None:

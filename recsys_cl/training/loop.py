@@ -100,18 +100,9 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
     _check(pairs, n_users)
     where = device_of(device)
     last_epoch = min(epochs or config.epochs, config.epochs)
-    belongs = [
-        pairs.digest,
-        n_users,
-        config.model_dump(exclude={"checkpoint_seconds"}),
-        ordered,
-        None if start is None else start.digest,
-        seed,
-        where.type,
-        last_epoch,
-        validate is None,
-    ]
-    kept = Checkpoints(checkpoints, digest_of(belongs))
+    data = [pairs.digest, ordered, None if start is None else start.digest]
+    settings = [config.model_dump(exclude={"checkpoint_seconds"}), seed, where.type, last_epoch, validate is None]
+    kept = Checkpoints(checkpoints, digest_of([*data, *settings]))
     learner = Learner(pairs, _spec(pairs, n_users, config, ordered=ordered), config, seed, where)
     if start is not None:
         learner.start_from(start)
@@ -160,7 +151,14 @@ def _dealer(pairs: PairSet, towers: TwoTower, config: TrainConfig, *, ordered: b
     one_table = towers.history_table == "item"
     if config.targets == "one":
         return Batches(pairs, config.batch_size, config.uniform_negatives, config.id_dropout, one_table, seed)
-    return Cuts(pairs, config.batch_size, config.uniform_negatives, config.window, ordered, one_table, seed)
+    if pairs.histories.lengths.max() < 2:
+        raise InputError(
+            "No history can be cut in two: no user has more than one interaction in the part to learn from. Use a "
+            "longer time range or looser filters, or --method spectral, which cuts none."
+        )
+    return Cuts(
+        pairs, config.batch_size, config.uniform_negatives, config.id_dropout, config.window, ordered, one_table, seed
+    )
 
 
 def _start(kept: Checkpoints, learner: Learner, reporter: Reporter) -> Standing | None:

@@ -134,7 +134,8 @@ def _normalised(
     weights *= _power(user_sums, -config.user_exponent)[users]
     weights *= _power(item_sums, -config.item_exponent)[histories.item_nums]
     shape = (len(histories), histories.n_items)
-    return sp.csr_matrix((weights, histories.item_nums, histories.indptr), shape=shape), item_sums
+    items = np.array(histories.item_nums)  # torch warns of what lies on disk and can't be written
+    return sp.csr_matrix((weights, items, histories.indptr), shape=shape), item_sums
 
 
 def _power(sums: npt.NDArray[np.float32], exponent: float) -> npt.NDArray[np.float32]:

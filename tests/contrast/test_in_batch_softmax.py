@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,15 +18,18 @@ from recsys_cl.contrast.transforms import corrected_for_log_q, divided_by_temper
 from recsys_cl.families import members
 
 
-def contrast(rows=5, more=3, dim=4, seed=0, known=(), dtype=torch.float64):
+def contrast(rows=5, more=3, dim=4, seed=0, known=(), positives=None, dtype=torch.float64):
+    """Give random vectors; the positive of a row stands in its own column, unless flat ``positives`` are named."""
     generator = torch.Generator().manual_seed(seed)
+    diagonal = [row * (rows + more + 1) for row in range(rows)]
+    entries = torch.tensor(diagonal if positives is None else sorted(positives), dtype=torch.int64)
     return Contrast(
         torch.randn(rows, dim, generator=generator, dtype=dtype).requires_grad_(),
         torch.randn(rows + more, dim, generator=generator, dtype=dtype).requires_grad_(),
         torch.randn(rows + more, generator=generator, dtype=dtype),
-        torch.arange(rows) * (rows + more + 1),
+        entries,
         torch.tensor(sorted(known), dtype=torch.int64),
-        torch.rand(rows, generator=generator, dtype=dtype) + 0.5,
+        torch.rand(len(entries), generator=generator, dtype=dtype) + 0.5,
     )
 
 
@@ -35,38 +39,47 @@ def objective(**settings):
 
 def slow_loss(given, temperature, exponent):
     """The formula, entry by entry, in plain Python."""
-    rows, columns = len(given.queries), len(given.candidates)
+    columns, positives, known = len(given.candidates), given.positives.tolist(), given.known.tolist()
     total, weights = 0.0, given.weights.tolist()
     queries, candidates = given.queries.detach(), given.candidates.detach()
-    for row in range(rows):
-        negatives = 0.0
+    for weight, positive in zip(weights, positives, strict=True):
+        row = positive // columns
         score = [float(queries[row] @ candidates[column]) / temperature for column in range(columns)]
+        denominator = 0.0
         for column in range(columns):
-            if column != row and row * columns + column not in given.known.tolist():
-                negatives += math.exp(score[column] - exponent * float(given.log_q[column]))
-        total -= weights[row] * math.log(math.exp(score[row]) / (math.exp(score[row]) + negatives))
+            if row * columns + column in positives:
+                denominator += math.exp(score[column])
+            elif row * columns + column not in known:
+                denominator += math.exp(score[column] - exponent * float(given.log_q[column]))
+        total -= weight * math.log(math.exp(score[positive % columns]) / denominator)
     return total / sum(weights)
 
 
 def chained_loss(given, temperature, exponent):
     scores = divided_by_temperature(given.queries @ given.candidates.T, temperature)
     logits = without(corrected_for_log_q(scores, given.log_q, given.positives, exponent), given.known)
-    losses = torch.nn.functional.cross_entropy(logits, torch.arange(len(given.queries)), reduction="none")
+    losses = -logits.log_softmax(1).flatten()[given.positives]
     return (losses * given.weights).sum() / given.weights.sum()
 
 
-def masks(rows, columns):
-    entries = [row * columns + column for row in range(rows) for column in range(columns) if row != column]
-    return st.sets(st.sampled_from(entries)) if entries else st.just(set())
+@st.composite
+def masks(draw, rows, columns):
+    """Draw the flat positives of any of the rows, at least one in all, and other entries that are known."""
+    kinds = draw(
+        st.lists(st.sampled_from("pkn"), min_size=rows * columns, max_size=rows * columns).filter(
+            lambda kinds: "p" in kinds
+        )
+    )
+    return [[entry for entry, kind in enumerate(kinds) if kind == wanted] for wanted in "pk"]
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_equals_the_formula_and_the_chain_with_their_gradients(data):
     rows, more = data.draw(st.integers(1, 6)), data.draw(st.integers(0, 4))
-    known = data.draw(masks(rows, rows + more))
+    positives, known = data.draw(masks(rows, rows + more))
     exponent = data.draw(st.sampled_from([0.0, 0.5, 1.0]))
-    fused, chained = (contrast(rows, more, seed=rows, known=known) for _ in range(2))
+    fused, chained = (contrast(rows, more, seed=rows, known=known, positives=positives) for _ in range(2))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(softmax._BLOCK_BYTES, "cpu", data.draw(st.integers(1, 400)))
         loss = objective(temperature=0.7, log_q_exponent=exponent)(fused)
@@ -85,12 +98,44 @@ def test_by_hand():
         torch.zeros(1, 2),
         torch.zeros(3, 2),
         torch.tensor([5.0, 0.0, math.log(3)]),
+        torch.tensor([0]),
         torch.empty(0, dtype=torch.int64),
         torch.ones(1),
     )
     assert Objective(TrainConfig())(given_).item() == pytest.approx(math.log(7 / 3))
-    masked = Contrast(given_.queries, given_.candidates, given_.log_q, torch.tensor([1, 2]), given_.weights)
+    masked = replace(given_, known=torch.tensor([1, 2]))
     assert Objective(TrainConfig())(masked).item() == 0.0
+
+
+def test_many_positives_by_hand():
+    # Scores 0 everywhere. Of query 0 columns 0 and 2 are positives, and column 1, expected twice, is a negative: each
+    # costs -log(1/(1+1+1/2)) = log 2.5. Of query 1 only column 1 is a positive, 0 is known, and 2, expected four times,
+    # a negative: log 1.25. Query 2 has no positive and so no say. Weights 1, 3 and 2.
+    given_ = Contrast(
+        torch.zeros(3, 2),
+        torch.zeros(3, 2),
+        torch.tensor([7.0, 2.0, 4.0]).log(),
+        torch.tensor([0, 2, 4]),
+        torch.tensor([3]),
+        torch.tensor([1.0, 3.0, 2.0]),
+    )
+    assert Objective(TrainConfig())(given_).item() == pytest.approx((4 * math.log(2.5) + 2 * math.log(1.25)) / 6)
+
+
+def test_a_query_without_a_positive_moves_nothing():
+    given_ = contrast(positives=[0, 3, 8 + 1, 24 + 2])  # none of rows 2 and 4
+    objective()(given_).backward()
+    assert (given_.queries.grad[[2, 4]] == 0).all()
+    assert (given_.queries.grad[[0, 1, 3]] != 0).any(1).all()
+
+
+def test_no_positive_at_all_costs_nothing():
+    given_ = contrast(positives=[])
+    loss = objective()(given_)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert (given_.queries.grad == 0).all()
+    assert (given_.candidates.grad == 0).all()
 
 
 def test_a_masked_negative_moves_nothing():
@@ -101,8 +146,11 @@ def test_a_masked_negative_moves_nothing():
     assert (given_.candidates.grad[7] != 0).any()
 
 
-def test_gradient_check_in_double_precision():
-    given_ = contrast(known=[1, 9])
+@pytest.mark.parametrize("positives", [None, [0, 2, 5, 8 + 1, 16, 17, 18, 19, 20, 21, 22, 23, 39]])
+@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
+def test_gradient_check_in_double_precision(positives, block_bytes, monkeypatch):
+    monkeypatch.setitem(softmax._BLOCK_BYTES, "cpu", block_bytes)
+    given_ = contrast(known=[1, 10], positives=positives)
     learned = objective(learn_temperature=True, temperature=0.5)
 
     def loss(queries, candidates, log_temperature):
@@ -110,6 +158,7 @@ def test_gradient_check_in_double_precision():
             queries / log_temperature.exp(),
             candidates,
             shift=given_.log_q,
+            positives=given_.positives,
             known=given_.known,
             weights=given_.weights,
         )
@@ -119,19 +168,24 @@ def test_gradient_check_in_double_precision():
 
 def test_more_confident_is_cheaper_and_more_weight_counts_more():
     given_ = contrast(more=0)
-    aligned = Contrast(given_.queries, given_.queries * 3, given_.log_q, given_.known, given_.weights)
-    against = Contrast(given_.queries, -given_.queries * 3, given_.log_q, given_.known, given_.weights)
+    aligned, against = (replace(given_, candidates=sign * 3 * given_.queries) for sign in (1, -1))
     assert objective()(aligned) < objective()(against)
     heavy = given_.weights.clone()
     heavy[2] = 1e9
-    alone = chained_loss(Contrast(given_.queries, given_.candidates, given_.log_q, given_.known, heavy), 0.1, 1.0)
-    weighed = objective()(Contrast(given_.queries, given_.candidates, given_.log_q, given_.known, heavy))
+    weighed = objective()(replace(given_, weights=heavy))
+    alone = chained_loss(
+        replace(
+            given_, queries=given_.queries[2:3], positives=torch.tensor([2]), known=given_.known[:0], weights=heavy[2:3]
+        ),
+        0.1,
+        1.0,
+    )
     torch.testing.assert_close(weighed, alone, atol=1e-5, rtol=1e-5)
 
 
 def test_extreme_scores_stay_finite():
     given_ = contrast()
-    huge = Contrast(given_.queries * 1e4, given_.candidates * 1e4, given_.log_q, given_.known, given_.weights)
+    huge = replace(given_, queries=given_.queries * 1e4, candidates=given_.candidates * 1e4)
     loss = objective(temperature=0.001)(huge)
     loss.backward()
     assert torch.isfinite(loss)

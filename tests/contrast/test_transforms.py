@@ -16,20 +16,20 @@ def test_temperature_by_hand():
 
 def test_log_q_is_subtracted_from_negatives_and_leaves_positives():
     scores = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
-    expected_counts = torch.tensor([4.0, 1.0, 0.5])
-    corrected = corrected_for_log_q(scores, expected_counts.log())
+    expected_counts, positives = torch.tensor([4.0, 1.0, 0.5]), torch.tensor([0, 4])
+    corrected = corrected_for_log_q(scores, expected_counts.log(), positives)
     log2 = math.log(2)
     expected = torch.tensor([[1.0, 2.0, 3.0 + log2], [4.0 - 2 * log2, 5.0, 6.0 + log2]])
     torch.testing.assert_close(corrected, expected)
-    halved = corrected_for_log_q(scores, expected_counts.log(), exponent=0.5)
+    halved = corrected_for_log_q(scores, expected_counts.log(), positives, exponent=0.5)
     assert halved[1, 0].item() == pytest.approx(4.0 - log2)
-    assert torch.equal(corrected_for_log_q(scores, expected_counts.log(), exponent=0.0), scores)
+    assert torch.equal(corrected_for_log_q(scores, expected_counts.log(), positives, exponent=0.0), scores)
 
 
 def test_a_popular_negative_is_pushed_away_less():
     scores = torch.zeros(2, 4, requires_grad=True)
     log_q = torch.tensor([1.0, 1.0, 8.0, 0.5]).log()
-    loss = torch.nn.functional.cross_entropy(corrected_for_log_q(scores, log_q), torch.arange(2))
+    loss = torch.nn.functional.cross_entropy(corrected_for_log_q(scores, log_q, torch.tensor([0, 5])), torch.arange(2))
     loss.backward()
     popular, rare = scores.grad[:, 2], scores.grad[:, 3]
     assert (rare > popular).all()
@@ -52,7 +52,7 @@ def test_nothing_is_changed_in_place():
     scores = torch.ones(2, 3)
     for changed in (
         divided_by_temperature(scores, 2.0),
-        corrected_for_log_q(scores, torch.ones(3)),
+        corrected_for_log_q(scores, torch.ones(3), torch.tensor([0, 4])),
         without(scores, torch.tensor([1])),
     ):
         assert not torch.equal(changed, scores)

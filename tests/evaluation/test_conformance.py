@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from closed_form import solve_towers
 
-from recsys_cl.config import EvaluateConfig, IndexConfig, PairsConfig, TrainConfig
+from recsys_cl.config import EvaluateConfig, IndexConfig, PairsConfig, SpectralConfig, TrainConfig
 from recsys_cl.evaluation.recommender import Recommender
 from recsys_cl.families import member, members
 from recsys_cl.pairs.histories import Histories, Queries
@@ -20,6 +21,7 @@ from recsys_cl.pairs.vocabulary import Vocabulary
 from recsys_cl.retrieval.bundle import Bundle, items_table
 from recsys_cl.retrieval.retriever import Retriever
 from recsys_cl.retrieval.tuning import build_index
+from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.loop import train
 
 BASELINES = "recsys_cl.evaluation.baselines"
@@ -47,10 +49,20 @@ def baseline(name: str) -> Callable[[Histories], Recommender]:
 
 def retriever(histories: Histories) -> Recommender:
     """Two towers, trained on the histories, as they are served."""
-    config = TrainConfig(embedding_dim=8, batch_size=64, epochs=12, learning_rate=0.05, uniform_negatives=8)
+    config = TrainConfig(embedding_dim=8, batch_size=16, epochs=12, learning_rate=0.05, uniform_negatives=8)
     with tempfile.TemporaryDirectory() as folder:
         pairs = write_pairs(histories, Path(folder) / "pairs", PairsConfig())
-        towers = train(pairs, len(histories), config, seed=0, device="cpu").towers
+        towers = train(pairs, len(histories), config, ordered=True, seed=0, device="cpu").towers
+    return served(towers, histories)
+
+
+def spectral(histories: Histories) -> Recommender:
+    """Two towers, solved for, as they are served."""
+    options = {"dim": 8, "history_length": 100, "ordered": True, "seed": 0, "device": "cpu"}
+    return served(solve_towers(histories, SpectralConfig(), **options), histories)
+
+
+def served(towers: TwoTower, histories: Histories) -> Recommender:
     users, items = (pl.Series([f"{n:03d}" for n in range(count)]) for count in (len(histories), N_ITEMS))
     vocabulary = Vocabulary(users.alias("user_id"), items.alias("item_id"), "string", "string")
     vectors = towers.query_vectors(Queries(np.arange(len(histories), dtype=np.int32), histories))
@@ -62,6 +74,7 @@ def retriever(histories: Histories) -> Recommender:
 RECOMMENDERS: dict[str, Callable[[Histories], Recommender]] = {
     **{name: baseline(name) for name in members(BASELINES)},
     "retriever": retriever,
+    "spectral": spectral,
 }
 
 

@@ -123,7 +123,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
 def test_described_for_a_person(tmp_path):
     told = write_pairs(histories(ROWS), tmp_path / "pairs", PairsConfig(shard_pairs=4)).describe()
     assert (told["pairs"], told["users"], told["items"], told["shards"]) == (9, 3, 5, 3)
-    assert told["history_length"] == {"shortest": 1, "median": 3.0, "mean": 3.0, "longest": 5, "used": 100}
+    assert told["history_length"] == {"shortest": 1, "median": 3.0, "mean": 3.0, "longest": 5, "used": 500}
     assert told["log_q"] == {"rarest": round(np.log(1 / 9), 3), "commonest": round(np.log(3 / 9), 3)}
     assert told["bytes"] == sum(path.stat().st_size for path in (tmp_path / "pairs").iterdir())
     json.dumps(told)

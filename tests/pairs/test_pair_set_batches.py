@@ -40,7 +40,7 @@ def many(tmp_path):
 def dealt(batch, pairs):
     """What a batch says, with slots resolved: (user, positive, history) of each pair."""
     users = np.where(batch.user_slots < 0, -1, batch.users[batch.user_slots])
-    history = batch.items[batch.history_slots]
+    history = batch.history_items[batch.history_slots]
     positives = batch.items[batch.candidate_slots[: len(batch)]]
     bounds = pairwise(batch.offsets)
     cut = [tuple(history[start:stop].tolist()) for start, stop in bounds]
@@ -111,7 +111,7 @@ def test_corrected_negatives_estimate_the_sum_over_the_catalogue():
 def test_each_epoch_deals_every_pair_once_in_its_own_order(many, block, monkeypatch):
     monkeypatch.setattr(batches_module, "_BLOCK", block)
     monkeypatch.setattr(batches_module, "_BLOCKS_SHUFFLED", 3)
-    deal = Batches(many, batch_size=32, uniform_negatives=0, id_dropout=0.0, seed=1)
+    deal = Batches(many, batch_size=32, uniform_negatives=0, id_dropout=0.0, one_table=True, seed=1)
     epochs = [[pair for batch in deal.epoch(epoch) for pair in dealt(batch, many)] for epoch in (1, 2)]
     everything = sorted((int(pair["user_num"]), int(pair["item_num"])) for pair in many.gather(np.arange(len(many))))
     for epoch in epochs:
@@ -124,7 +124,7 @@ def test_each_epoch_deals_every_pair_once_in_its_own_order(many, block, monkeypa
 
 
 def test_one_seed_one_order_and_any_step_to_start_from(many):
-    deal = [Batches(many, 16, uniform_negatives=4, id_dropout=0.3, seed=seed) for seed in (5, 5, 6)]
+    deal = [Batches(many, 16, uniform_negatives=4, id_dropout=0.3, one_table=True, seed=seed) for seed in (5, 5, 6)]
     first, again, other = (list(one.epoch(2)) for one in deal)
     assert all(equal(left, right) for left, right in zip(first, again, strict=True))
     assert not all(equal(left, right) for left, right in zip(first, other, strict=True))
@@ -136,7 +136,7 @@ def test_one_seed_one_order_and_any_step_to_start_from(many):
 
 def test_a_batch_larger_than_the_pairs_is_all_of_them(tmp_path):
     pairs = pair_set(tmp_path, [[0, 1], [2]])
-    (batch,) = Batches(pairs, 2048, uniform_negatives=3, id_dropout=0.0, seed=0).epoch(1)
+    (batch,) = Batches(pairs, 2048, uniform_negatives=3, id_dropout=0.0, one_table=True, seed=0).epoch(1)
     assert sorted(dealt(batch, pairs)) == [(0, 0, (1,)), (0, 1, (0,)), (1, 2, ())]
     assert len(batch.candidate_slots) == 6
     assert batch.log_q.shape == (6,)
@@ -144,7 +144,7 @@ def test_a_batch_larger_than_the_pairs_is_all_of_them(tmp_path):
 
 def test_ids_are_hidden_in_their_share_but_never_where_no_history_would_be_left(tmp_path):
     rows = [[0, 1, 2, 3]] * 200 + [[4]] * 50
-    deal = Batches(pair_set(tmp_path, rows), 850, uniform_negatives=0, id_dropout=0.25, seed=0)
+    deal = Batches(pair_set(tmp_path, rows), 850, uniform_negatives=0, id_dropout=0.25, one_table=True, seed=0)
     (batch,) = deal.epoch(1)
     lonely = np.diff(batch.offsets) == 0
     assert lonely.sum() == 50
@@ -153,8 +153,27 @@ def test_ids_are_hidden_in_their_share_but_never_where_no_history_would_be_left(
 
 
 def test_rows_of_a_batch_are_named_once_each(many: PairSet):
-    for batch in Batches(many, 64, uniform_negatives=8, id_dropout=0.1, seed=0).epoch(1):
+    for batch in Batches(many, 64, uniform_negatives=8, id_dropout=0.1, one_table=True, seed=0).epoch(1):
         for rows in (batch.users, batch.items):
             assert (np.diff(rows) > 0).all()
+        assert batch.history_items is batch.items
         used = np.concatenate([batch.candidate_slots, batch.history_slots])
         assert np.array_equal(np.unique(used), np.arange(len(batch.items)))
+
+
+def test_in_two_tables_rows_are_named_once_in_each_and_mean_the_same(many: PairSet):
+    one, two = (
+        Batches(many, 64, uniform_negatives=0, id_dropout=0.1, one_table=one_table, seed=0).epoch(1)
+        for one_table in (True, False)
+    )
+    for joint, batch in zip(one, two, strict=True):
+        assert dealt(batch, many) == dealt(joint, many)
+        for rows, slots in ((batch.items, batch.candidate_slots), (batch.history_items, batch.history_slots)):
+            assert (np.diff(rows) > 0).all()
+            assert np.array_equal(np.unique(slots), np.arange(len(rows)))
+
+
+def test_the_positive_of_a_pair_stands_in_its_own_column(many: PairSet):
+    for batch in Batches(many, 64, uniform_negatives=3, id_dropout=0.0, one_table=True, seed=0).epoch(1):
+        rows, columns = np.divmod(batch.positives, len(batch.candidate_slots))
+        assert rows.tolist() == columns.tolist() == list(range(len(batch)))

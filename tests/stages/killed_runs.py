@@ -38,9 +38,11 @@ from recsys_cl.training.learner import Learner
 from recsys_cl.workspace import Workspace
 
 SETTINGS: dict[str, Any] = {
+    "budget": "0s",
     "epochs": 2,
     "embedding_dim": 4,
-    "batch_size": 128,
+    "batch_size": 32,
+    "uniform_negatives": 16,
     "checkpoint_seconds": 1e-6,
     "baselines": ["popularity"],
     "bootstrap_samples": 100,

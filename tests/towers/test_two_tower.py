@@ -67,6 +67,54 @@ def test_history_alone_has_no_user_table():
     assert (vectors[3:] == 0).all()
 
 
+def unit(vector):
+    return vector / np.linalg.norm(vector)
+
+
+def test_an_aged_history_counts_the_latest_most():
+    made = towers(query_encoder="aged_history", age_exponent=0.5)
+    assert made.history_table == "context"
+    assert made.tables["user"].shape == (0, 4)
+    context = made.tables["context"].numpy()
+    expected = [
+        unit(context[1] + context[0] / np.sqrt(2)),
+        unit(context[2] + context[3] / np.sqrt(2) + context[4] / np.sqrt(3)),  # only the three most recent count
+        unit(context[1]),
+        np.zeros(4),
+        np.zeros(4),
+    ]
+    np.testing.assert_allclose(made.query_vectors(ASKED), expected, atol=1e-6)
+
+
+def test_without_an_age_exponent_a_history_is_a_set():
+    made = towers(query_encoder="aged_history", history_length=9)
+    forwards, backwards, twice = made.query_vectors(queries([-1] * 3, [[0, 1, 2], [2, 1, 0], [0, 1, 2, 0, 1, 2]]))
+    context = made.tables["context"].numpy()
+    np.testing.assert_allclose(forwards, unit(context[:3].sum(axis=0)), atol=1e-6)
+    np.testing.assert_allclose(backwards, forwards, atol=1e-6)
+    np.testing.assert_allclose(twice, forwards, atol=1e-6)
+
+
+def test_each_encoder_has_just_the_tables_that_it_reads():
+    for name in members("recsys_cl.towers.query_encoders"):
+        made = towers(query_encoder=name)
+        reads = member("recsys_cl.towers.query_encoders", name).Encoder.reads
+        assert {table for table, rows in made.tables.items() if len(rows)} == reads | {"item"}
+        assert made.history_table in reads
+
+
+@pytest.mark.parametrize("encoder", members("recsys_cl.towers.query_encoders"))
+def test_the_digest_follows_what_they_are_made_of_and_every_weight(encoder):
+    made, again = (towers(query_encoder=encoder) for _ in range(2))
+    assert made.digest == again.digest
+    digests = {made.digest, towers(query_encoder=encoder, similarity="cosine").digest}
+    for tensor in again.state().values():
+        if tensor.numel():
+            tensor.view(-1)[-1] += 1
+            digests.add(again.digest)
+    assert len(digests) == 2 + sum(tensor.numel() > 0 for tensor in again.state().values())
+
+
 def test_cosine_vectors_have_length_one_and_nobody_stays_zero():
     made = towers(similarity="cosine")
     lengths = np.linalg.norm(made.query_vectors(ASKED), axis=1)
@@ -137,6 +185,6 @@ def test_features_are_refused_by_encoders_that_take_none(encoder):
     table, none = torch.zeros(2, 4), torch.zeros(0, dtype=torch.int64)
     inputs = QueryInputs(table, none, table, none, torch.zeros(1, dtype=torch.int64), features=torch.zeros(0, 7))
     with pytest.raises(ConfigError, match=encoder):
-        member("recsys_cl.towers.query_encoders", encoder).Encoder(4)(inputs)
+        member("recsys_cl.towers.query_encoders", encoder).Encoder(spec())(inputs)
     with pytest.raises(ConfigError, match="item_id"):
         member("recsys_cl.towers.candidate_encoders", "item_id").Encoder(4)(CandidateInputs(table, none, table))

@@ -17,5 +17,20 @@ def planted(tmp_path) -> PairSet:
 
 @pytest.fixture
 def small() -> TrainConfig:
-    """Return settings that learn the planted pattern in a second."""
-    return TrainConfig(embedding_dim=8, batch_size=64, epochs=6, learning_rate=0.05, uniform_negatives=8, patience=2)
+    """Return settings that learn the planted pattern in a second from pairs dealt out one by one."""
+    return TrainConfig(
+        query_encoder="history_and_id",
+        targets="one",
+        embedding_dim=8,
+        batch_size=64,
+        epochs=6,
+        learning_rate=0.05,
+        uniform_negatives=8,
+        patience=2,
+    )
+
+
+@pytest.fixture
+def small_cuts(small: TrainConfig) -> TrainConfig:
+    """Return settings that learn it from histories cut in two."""
+    return small.model_copy(update={"query_encoder": "aged_history", "targets": "many", "batch_size": 16, "window": 4})

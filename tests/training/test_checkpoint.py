@@ -11,9 +11,11 @@ import time
 
 import pytest
 import torch
+from closed_form import solve_towers
 from planted_log import USERS, recall_of_group
 from rich.console import Console
 
+from recsys_cl.config import SpectralConfig
 from recsys_cl.errors import IntegrityError
 from recsys_cl.progress import Reporter
 from recsys_cl.training import loop
@@ -26,7 +28,7 @@ class Killed(BaseException):
 
 
 def run(pairs, config, **options):
-    return train(pairs, USERS, config, **{"seed": 0, "device": "cpu", **options})
+    return train(pairs, USERS, config, **{"ordered": False, "seed": 0, "device": "cpu", **options})
 
 
 def outcome(trained):
@@ -69,6 +71,24 @@ def test_killed_at_any_step_it_ends_the_same(planted, small, tmp_path, monkeypat
     assert_same(resumed, whole)
 
 
+@pytest.mark.parametrize("steps", [3, 12])
+@pytest.mark.parametrize("ordered", [True, False])
+def test_killed_between_cuts_it_ends_the_same(planted, small_cuts, tmp_path, monkeypatch, steps, ordered):
+    config = small_cuts.model_copy(update={"checkpoint_seconds": 1e-9})
+    start = solve_towers(
+        planted.histories, SpectralConfig(), dim=8, history_length=100, ordered=ordered, seed=0, device="cpu"
+    )
+    options = {"ordered": ordered, "start": start}
+    whole = run(planted, config, **options)
+    with monkeypatch.context() as patch:
+        kill_after(patch, steps)
+        with pytest.raises(Killed):
+            run(planted, config, checkpoints=tmp_path / "ck", **options)
+    resumed = run(planted, config, checkpoints=tmp_path / "ck", **options)
+    assert resumed.resumed
+    assert_same(resumed, whole)
+
+
 def test_killed_between_best_and_last_it_ends_the_same(planted, small, tmp_path, monkeypatch):
     config = small.model_copy(update={"checkpoint_seconds": 1e9})
     figures = {1: 0.1, 2: 0.3, 3: 0.4, 4: 0.2, 5: 0.5, 6: 0.1}
@@ -99,8 +119,8 @@ from recsys_cl.config import TrainConfig
 from recsys_cl.pairs.pair_set import open_pairs
 from recsys_cl.training.loop import train
 folder = Path(sys.argv[1])
-train(open_pairs(folder / "pairs"), 80, TrainConfig.model_validate_json(sys.argv[2]), seed=0, device="cpu",
-      checkpoints=folder / "ck")
+train(open_pairs(folder / "pairs"), 80, TrainConfig.model_validate_json(sys.argv[2]), ordered=False, seed=0,
+      device="cpu", checkpoints=folder / "ck")
 """
 
 
@@ -132,7 +152,7 @@ def test_only_last_and_best_are_kept(planted, small, tmp_path):
     assert sorted(path.name for path in (tmp_path / "ck").iterdir()) == ["best-00006", "last"]
 
 
-@pytest.mark.parametrize("options", [{"seed": 1}, {"epochs": 2}, {"validate": lambda _: 0.0}])
+@pytest.mark.parametrize("options", [{"seed": 1}, {"epochs": 2}, {"validate": lambda _: 0.0}, {"ordered": True}])
 def test_a_checkpoint_of_another_training_is_said_to_be_and_replaced(planted, small, tmp_path, options):
     run(planted, small, checkpoints=tmp_path / "ck")
     told = io.StringIO()
@@ -151,3 +171,14 @@ def test_a_damaged_checkpoint_is_refused_with_the_remedy(planted, small, tmp_pat
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(IntegrityError, match=rf"{name}.*remove"):
         run(planted, small, checkpoints=tmp_path / "ck", epochs=1)
+
+
+def test_a_checkpoint_from_another_start_is_replaced(planted, small_cuts, tmp_path):
+    first = solve_towers(
+        planted.histories, SpectralConfig(), dim=8, history_length=100, ordered=False, seed=0, device="cpu"
+    )
+    run(planted, small_cuts, checkpoints=tmp_path / "ck", start=first)
+    assert run(planted, small_cuts, checkpoints=tmp_path / "ck", start=first).resumed
+    first.tables["item"][0] += 1
+    assert not run(planted, small_cuts, checkpoints=tmp_path / "ck", start=first).resumed
+    assert not run(planted, small_cuts, checkpoints=tmp_path / "ck").resumed

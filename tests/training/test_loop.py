@@ -8,20 +8,37 @@ import math
 import numpy as np
 import pytest
 import torch
+from closed_form import solve_towers
 from planted_log import ITEMS, USERS, all_queries, recall_of_group
 from rich.console import Console
 
-from recsys_cl.config import PairsConfig, TrainConfig
+from recsys_cl.config import PairsConfig, SpectralConfig, TrainConfig
 from recsys_cl.errors import ConfigError, InputError, TrainingError
+from recsys_cl.pairs.batches import Batches
+from recsys_cl.pairs.cuts import Cuts
 from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.pairs.pair_set import write_pairs
 from recsys_cl.progress import Reporter
+from recsys_cl.towers.spec import TowerSpec
 from recsys_cl.training.learner import Learner
-from recsys_cl.training.loop import train
+from recsys_cl.training.loop import Trained, train
 
 
 def run(pairs, config, **options):
-    return train(pairs, len(pairs.histories), config, **{"seed": 0, "device": "cpu", **options})
+    return train(pairs, len(pairs.histories), config, **{"ordered": False, "seed": 0, "device": "cpu", **options})
+
+
+def new_learner(pairs, config):
+    spec = TowerSpec(
+        n_users=len(pairs.histories),
+        n_items=pairs.n_items,
+        embedding_dim=config.embedding_dim,
+        query_encoder=config.query_encoder,
+        candidate_encoder=config.candidate_encoder,
+        similarity=config.similarity,
+        history_length=pairs.config.history_length,
+    )
+    return Learner(pairs, spec, config, 0, torch.device("cpu"))
 
 
 def same(left, right):
@@ -42,6 +59,40 @@ def test_a_planted_pattern_is_found(planted, small, changes):
     trained = run(planted, small.model_copy(update=changes))
     assert recall_of_group(trained.towers, planted) > 0.95
     assert trained.curve[-1]["loss"] < trained.curve[0]["loss"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"query_encoder": "history"},
+        {"query_encoder": "history_and_id", "id_dropout": 0.5},
+        {"uniform_negatives": 0, "log_q_exponent": 0.5, "age_exponent": 0.0},
+    ],
+)
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_planted_pattern_is_found_in_histories_cut_in_two(planted, small_cuts, changes, ordered):
+    trained = run(planted, small_cuts.model_copy(update=changes), ordered=ordered)
+    assert recall_of_group(trained.towers, planted) > 0.95
+    assert trained.curve[-1]["loss"] < trained.curve[0]["loss"]
+    assert trained.towers.spec.age_exponent == (small_cuts.model_copy(update=changes).age_exponent if ordered else 0)
+
+
+def test_what_always_follows_is_found_only_where_order_means_something(tmp_path, small_cuts):
+    # Items 0 to 9 in a ring: each user takes five in a row, so the next one is known; as sets, both ends are alike.
+    rows = np.array([(user + np.arange(5)) % 10 for user in range(100)], dtype=np.int32)
+    ring = Histories(np.arange(101) * 5, rows.ravel(), None, np.ones(500, np.float32), 10)
+    pairs = write_pairs(ring, tmp_path / "ring", PairsConfig())
+    config = small_cuts.model_copy(update={"window": 1, "epochs": 12, "age_exponent": 1.0})
+
+    def share_of_next(ordered):
+        towers = run(pairs, config, ordered=ordered).towers
+        scores = towers.query_vectors(all_queries(pairs)) @ towers.item_vectors().T
+        scores[np.arange(100)[:, None], rows] = -np.inf
+        return float((scores.argmax(axis=1) == (rows[:, -1] + 1) % 10).mean())
+
+    assert share_of_next(ordered=True) > 0.95
+    assert share_of_next(ordered=False) < 0.8
 
 
 def test_a_user_never_seen_is_served_from_history_alone(planted, small):
@@ -95,20 +146,81 @@ def test_a_refit_repeats_the_path_up_to_the_best_epoch(planted, small):
 
 
 def test_only_rows_of_a_batch_are_touched(planted, small):
-    learner = Learner(planted, USERS, small, 0, torch.device("cpu"))
+    learner = new_learner(planted, small)
     before = {name: table.clone() for name, table in learner.towers.tables.items()}
     batch = next(small_batches(planted).epoch(1))
     learner.step(batch, 0.1)
     for name, used in (("user", batch.users), ("item", batch.items)):
+        assert len(used) < len(before[name])
         changed = (learner.towers.tables[name] != before[name]).any(1).numpy()
         assert changed[used].any()
         assert not np.delete(changed, used).any()
 
 
-def small_batches(pairs):
-    from recsys_cl.pairs.batches import Batches
+def test_a_step_over_two_tables_touches_in_each_what_it_names(planted, small_cuts):
+    learner = new_learner(planted, small_cuts)
+    before = {name: table.clone() for name, table in learner.towers.tables.items()}
+    deal = Cuts(planted, 4, 2, id_dropout=0.0, window=2, ordered=True, one_table=False, seed=0)
+    batch = next(deal.epoch(1))
+    learner.step(batch, 0.1)
+    for name, used in (("context", batch.history_items), ("item", batch.items)):
+        changed = (learner.towers.tables[name] != before[name]).any(1).numpy()
+        assert changed[used].any()
+        assert not np.delete(changed, used).any()
 
-    return Batches(pairs, batch_size=8, uniform_negatives=0, id_dropout=0.0, seed=0)
+
+def test_rows_that_a_step_left_out_are_settled(planted, small):
+    learner = new_learner(planted, small)
+    batches = list(small_batches(planted).epoch(1))
+    for batch in batches[:6]:
+        learner.step(batch, 0.1)
+    before = learner.towers.tables["item"].clone()
+    learner.settle(0.1)
+    moved = (learner.towers.tables["item"] != before).any(1).numpy()
+    early = np.unique(np.concatenate([batch.items for batch in batches[:5]]))
+    assert moved[np.setdiff1d(early, batches[5].items)].all()
+    assert not moved[batches[5].items].any()
+    assert all((learner.rows.counts[name] == learner.rows.steps[name]).all() for name in learner.rows.tables)
+
+
+def closed_form(pairs, dim=8):
+    return solve_towers(
+        pairs.histories, SpectralConfig(), dim=dim, history_length=100, ordered=True, seed=0, device="cpu"
+    )
+
+
+def test_a_start_gives_directions_and_lengths_at_which_learning_is_right(planted, small_cuts):
+    start, learner = closed_form(planted), new_learner(planted, small_cuts)
+    scaled = {name: 7 * table for name, table in start.tables.items()}
+    start.tables = scaled
+    learner.start_from(start)
+    item, context = (learner.towers.tables[name] for name in ("item", "context"))
+    torch.testing.assert_close(item, scaled["item"] / scaled["item"].norm(dim=1, keepdim=True))
+    lengths = scaled["context"].norm(dim=1)
+    torch.testing.assert_close(context / context[0].norm(), scaled["context"] / lengths[0])
+    assert context.norm(dim=1).mean().item() == pytest.approx(1)
+
+
+def test_from_the_closed_form_less_is_left_to_learn(planted, small_cuts):
+    config = small_cuts.model_copy(update={"epochs": 1})
+    cold, warm = (run(planted, config, ordered=True, start=start) for start in (None, closed_form(planted)))
+    assert warm.curve[0]["loss"] < cold.curve[0]["loss"] - 0.1
+    assert recall_of_group(warm.towers, planted) > 0.95
+    assert not same(warm, cold)
+
+
+def test_a_start_leaves_what_nobody_took_at_zero(tmp_path, small_cuts):
+    histories = Histories(np.array([0, 2, 2, 4]), np.array([0, 1, 1, 2], np.int32), None, np.ones(4, np.float32), 5)
+    pairs = write_pairs(histories, tmp_path / "p", PairsConfig())
+    config = small_cuts.model_copy(update={"uniform_negatives": 0})
+    towers = run(pairs, config, ordered=True, start=closed_form(pairs)).towers
+    for name in ("context", "item"):
+        assert (towers.tables[name][3:] == 0).all()
+        assert torch.isfinite(towers.tables[name]).all()
+
+
+def small_batches(pairs):
+    return Batches(pairs, batch_size=8, uniform_negatives=0, id_dropout=0.0, one_table=True, seed=0)
 
 
 def test_users_and_items_without_pairs_stay_at_zero(tmp_path, small):
@@ -134,15 +246,44 @@ def test_where_everybody_has_everything_there_is_nothing_to_learn(tmp_path, smal
 def test_one_interaction_a_user_still_trains(tmp_path, small, history):
     histories = Histories(np.arange(5), np.array([0, 1, 2, 0], np.int32), None, np.ones(4, np.float32), 3)
     pairs = write_pairs(histories, tmp_path / "p", PairsConfig(history=history))
-    for changes in ({}, {"query_encoder": "history"}, {"batch_size": 2, "uniform_negatives": 0}):
+    for changes in (
+        {},
+        {"query_encoder": "history"},
+        {"query_encoder": "aged_history"},
+        {"batch_size": 2, "uniform_negatives": 0},
+    ):
         trained = run(pairs, small.model_copy(update=changes))
         assert np.isfinite(trained.towers.query_vectors(all_queries(pairs))).all()
         assert all(math.isfinite(record["loss"]) for record in trained.curve)
 
 
+@pytest.mark.parametrize("ordered", [True, False])
+def test_histories_of_one_item_cannot_be_cut_and_are_refused_with_a_remedy(tmp_path, small_cuts, ordered):
+    histories = Histories(np.arange(5), np.array([0, 1, 2, 0], np.int32), None, np.ones(4, np.float32), 3)
+    pairs = write_pairs(histories, tmp_path / "p", PairsConfig())
+    with pytest.raises(InputError, match="--method spectral"):
+        run(pairs, small_cuts, ordered=ordered)
+
+
+def test_histories_of_nothing_but_repeats_have_no_positives_and_stay_finite(tmp_path, small_cuts):
+    histories = Histories(np.arange(4) * 2, np.array([0, 0, 1, 1, 2, 2], np.int32), None, np.ones(6, np.float32), 3)
+    pairs = write_pairs(histories, tmp_path / "p", PairsConfig())
+    trained = run(pairs, small_cuts, ordered=True)
+    assert [record["loss"] for record in trained.curve] == [0.0] * 6
+    assert np.isfinite(trained.towers.query_vectors(all_queries(pairs))).all()
+
+
+def test_in_closed_form_there_are_no_epochs(planted):
+    towers = closed_form(planted)
+    trained = Trained.in_closed_form(towers, lambda given: recall_of_group(given, planted))
+    assert trained.towers is towers
+    assert (trained.best_epoch, trained.best_validation, trained.curve) == (0, recall_of_group(towers, planted), [])
+    assert Trained.in_closed_form(towers, None).best_validation is None
+
+
 def test_a_wrong_number_of_users_is_refused(planted, small):
     with pytest.raises(InputError, match="80 users"):
-        train(planted, USERS + 1, small, seed=0, device="cpu")
+        train(planted, USERS + 1, small, ordered=False, seed=0, device="cpu")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is there")
@@ -169,13 +310,13 @@ def test_a_loss_that_is_not_finite_stops_training_and_says_where(planted, small,
 
     monkeypatch.setattr(Learner, "step", step)
     where = tmp_path / "ck" if keep else None
-    with pytest.raises(TrainingError, match="epoch 2, step 2, a batch of 60 pairs") as caught:
+    with pytest.raises(TrainingError, match="epoch 2, step 2, a batch of 60 queries") as caught:
         run(planted, small, checkpoints=where)
     assert (str(tmp_path / "ck" / "last") in str(caught.value)) == keep
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing(planted, small):
-    learner = Learner(planted, USERS, small, 0, torch.device("cpu"))
+    learner = new_learner(planted, small)
     learner.towers.tables["item"][0].fill_(math.inf)
     before = {name: tensor.clone() for name, tensor in learner.towers.state().items()}
     batch = next(batch for batch in small_batches(planted).epoch(1) if 0 in batch.items)
@@ -196,6 +337,7 @@ def test_more_epochs_than_configured_are_not_run(planted, small):
 
 
 def test_default_settings_learn_a_catalogue_smaller_than_a_batch(planted):
-    trained = run(planted, TrainConfig(epochs=20))
-    assert recall_of_group(trained.towers, planted) > 0.9
+    for start in (None, closed_form(planted, dim=64)):
+        trained = run(planted, TrainConfig(epochs=20), start=start)
+        assert recall_of_group(trained.towers, planted) > 0.9
     assert trained.towers.item_vectors().shape == (ITEMS, 64)
