@@ -28,6 +28,7 @@ from recsys_cl.pairs.histories import Queries
 from recsys_cl.retrieval.candidates import write_candidates
 from recsys_cl.retrieval.retriever import Retriever
 from recsys_cl.training.learner import Learner
+from recsys_cl.training.loop import tower_spec
 
 _K = 100
 _WIDE, _WIDE_USERS = 1024, 4096  # dimensions of the second measurement, and users in it
@@ -107,7 +108,9 @@ def main() -> None:
             retriever = retriever_of(prepared, towers, kind, Path(home) / kind)
             measured += measure(retriever, Path(home), arguments.rounds)
         wide = TrainConfig(embedding_dim=_WIDE)
-        towers = Learner(prepared.pairs("train_and_validation"), n_users, wide, 0, torch.device("cpu")).towers
+        pairs = prepared.pairs("train_and_validation")
+        spec = tower_spec(pairs, n_users, wide, ordered=False)
+        towers = Learner(pairs, spec, wide, 0, torch.device("cpu")).towers
         retriever = retriever_of(prepared, towers, "exact", Path(home) / "wide")
         measured += measure(retriever, Path(home), arguments.rounds, _WIDE_USERS)
     tell(measured, {"log": log})

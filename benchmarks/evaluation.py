@@ -23,6 +23,7 @@ from recsys_cl.config import EvaluateConfig, TrainConfig
 from recsys_cl.evaluation.protocol import evaluate, examine
 from recsys_cl.stages.pairs import Prepared
 from recsys_cl.training.learner import Learner
+from recsys_cl.training.loop import tower_spec
 
 _K = 100
 _SCORES = 1 << 23  # held at a time
@@ -42,7 +43,9 @@ def measure(prepared: Prepared, dim: int, folder: Path, rounds: int) -> list[Mea
     pairs, vocabulary = prepared.pairs("train_and_validation"), prepared.vocabulary("train_and_validation")
     # What the towers have learned makes no difference to the time that ranking takes.
     untrained = TrainConfig(embedding_dim=dim)
-    towers = Learner(pairs, vocabulary.n_users, untrained, 0, torch.device("cpu")).towers
+    towers = Learner(
+        pairs, tower_spec(pairs, vocabulary.n_users, untrained, ordered=False), untrained, 0, torch.device("cpu")
+    ).towers
     retriever = retriever_of(prepared, towers, "exact", folder)
     examination = examine(prepared.seen("train_and_validation"), prepared.part("test"), vocabulary)
     if _USERS[dim]:

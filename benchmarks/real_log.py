@@ -45,7 +45,7 @@ def prepared_log(home: Path) -> tuple[str, Prepared]:
 
 def trained_towers(pairs: PairSet, n_users: int) -> TwoTower:
     """Train towers for one epoch: enough for vectors to lie as vectors lie, which approximate search feels."""
-    return train(pairs, n_users, TrainConfig(epochs=1), seed=0, device="cpu").towers
+    return train(pairs, n_users, TrainConfig(epochs=1), ordered=False, seed=0, device="cpu").towers
 
 
 def retriever_of(prepared: Prepared, towers: TwoTower, index_kind: str, folder: Path) -> Retriever:

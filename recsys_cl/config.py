@@ -105,7 +105,7 @@ class TrainConfig(Settings):
     targets: Literal["one", "many"] = Field(
         "many", description="positives of a query: one pair's, or all that follow where a history is cut"
     )
-    window: int = Field(20, ge=1, description="most positives of a query that follow a cut")
+    window: int = Field(50, ge=1, description="most positives of a query that follow a cut")
     age_exponent: float = Field(0.5, ge=0, description="power of age by which older history counts less, if ordered")
     log_q_exponent: float = Field(1.0, ge=0, le=2, description="strength of the log q correction; 0 is none")
     uniform_negatives: int = Field(4096, ge=0, description="uniformly drawn items a batch shares as more negatives")

@@ -31,7 +31,7 @@ class Cuts:
     """How histories are cut and dealt out.
 
     A user is dealt in an epoch as often as the square root of the windows that fit into the history, at least once; one
-    with a single item, which can't be cut, never. Likewise a query with k positives counts as the square root of k. Else
+    with a single item, which can't be cut, never. Likewise a query with k positives counts as the square root of k. Or
     the few users with the longest histories would teach most of what is learned, and all users are judged alike.
 
     What was in the history is no negative. What the user took later than the window is one, as it would be in the

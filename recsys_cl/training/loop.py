@@ -103,10 +103,10 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
     data = [pairs.digest, ordered, None if start is None else start.digest]
     settings = [config.model_dump(exclude={"checkpoint_seconds"}), seed, where.type, last_epoch, validate is None]
     kept = Checkpoints(checkpoints, digest_of([*data, *settings]))
-    learner = Learner(pairs, _spec(pairs, n_users, config, ordered=ordered), config, seed, where)
+    learner = Learner(pairs, tower_spec(pairs, n_users, config, ordered=ordered), config, seed, where)
     if start is not None:
         learner.start_from(start)
-    batches = _dealer(pairs, learner.towers, config, ordered=ordered, seed=seed)
+    batches = dealt(pairs, learner.towers, config, ordered=ordered, seed=seed)
     before = _start(kept, learner, reporter)
     standing = _epochs(learner, batches, kept, before or Standing(), last_epoch, validate, reporter)
     kept.restore_best(learner, standing.best_epoch)
@@ -123,9 +123,9 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
 def seconds_an_epoch(pairs: PairSet, config: TrainConfig, *, ordered: bool, seed: int, device: str) -> float:
     """Return how long an epoch would take, by taking a few steps of one and forgetting what they taught."""
     learner = Learner(
-        pairs, _spec(pairs, len(pairs.histories), config, ordered=ordered), config, seed, device_of(device)
+        pairs, tower_spec(pairs, len(pairs.histories), config, ordered=ordered), config, seed, device_of(device)
     )
-    batches = _dealer(pairs, learner.towers, config, ordered=ordered, seed=seed)
+    batches = dealt(pairs, learner.towers, config, ordered=ordered, seed=seed)
     instants = []
     for batch in made_ahead(islice(batches.epoch(1), 1 + _REHEARSED)):
         learner.step(batch, config.learning_rate)
@@ -134,7 +134,8 @@ def seconds_an_epoch(pairs: PairSet, config: TrainConfig, *, ordered: bool, seed
     return batches.steps * (instants[-1] - instants[0]) / max(len(instants) - 1, 1)
 
 
-def _spec(pairs: PairSet, n_users: int, config: TrainConfig, *, ordered: bool) -> TowerSpec:
+def tower_spec(pairs: PairSet, n_users: int, config: TrainConfig, *, ordered: bool) -> TowerSpec:
+    """Return what the towers for these pairs are made of."""
     return TowerSpec(
         n_users=n_users,
         n_items=pairs.n_items,
@@ -147,7 +148,8 @@ def _spec(pairs: PairSet, n_users: int, config: TrainConfig, *, ordered: bool) -
     )
 
 
-def _dealer(pairs: PairSet, towers: TwoTower, config: TrainConfig, *, ordered: bool, seed: int) -> Batches | Cuts:
+def dealt(pairs: PairSet, towers: TwoTower, config: TrainConfig, *, ordered: bool, seed: int) -> Batches | Cuts:
+    """Return how the pairs are dealt out to these towers."""
     one_table = towers.history_table == "item"
     if config.targets == "one":
         return Batches(pairs, config.batch_size, config.uniform_negatives, config.id_dropout, one_table, seed)
