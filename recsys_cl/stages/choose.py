@@ -33,10 +33,10 @@ _SOLVED = {
 _FREE = {"spectral_power": (0.5, 0.2, 0.8), "spectral_age_exponent": (1.0, 0.0, 0.3, 0.6, 1.5)}
 _BY_ORDER = {"pair_age_exponent", "spectral_age_exponent"}  # these say nothing where there is no order
 _RUNGS = ((500, 64), (2000, 128))  # users and dimensions
-_DIMS = (128, 256, 512, 1024)
+_DIMS = (32, 64, 128, 256, 512, 1024)
 _TRIALS, _KEEP = 12, 4
-_USERS = 4000  # who are asked which dimension is best
-_FOR_EXPONENTS, _FOR_DIMS = 0.25, 0.5  # share of the budget after which each search ends
+_USERS = 2000  # who are asked which dimension is best
+_FOR_EXPONENTS, _FOR_DIMS = 0.2, 0.6  # share of the budget after which each search ends
 _SAFETY = 1.2  # a prediction of seconds is short by so much at most, it is hoped
 _GAIN = 1.002  # less than this is no improvement
 
@@ -138,12 +138,13 @@ class Chooser:
         dim = min(dim, self.config.embedding_dim or dim)
         solved = self._solved(config, dim)
         asked = self._some(users)
-        names = [name for name in _FREE if self.ordered or name not in _BY_ORDER]
-        found = []
-        for values in product(*(_FREE[name] for name in names)):
-            refined = config.model_copy(update=dict(zip(names, values, strict=True)))
-            found.append((refined, self._figure(solved, refined, dim, asked)))
-        best = max(found, key=lambda one: one[1])
+        best = config, self._figure(solved, config, dim, asked)
+        for name in (name for name in reversed(_FREE) if self.ordered or name not in _BY_ORDER):
+            others = [
+                best[0].model_copy(update={name: value}) for value in _FREE[name] if value != getattr(best[0], name)
+            ]
+            found = [(one, self._figure(solved, one, dim, asked)) for one in others]
+            best = max(best, *found, key=lambda one: one[1])
         self._keep_trial(best[1], {"users": len(asked), "dim": dim, **best[0].model_dump()})
         return best
 
@@ -168,7 +169,7 @@ class Chooser:
             if figure <= best * _GAIN:
                 break
             best, best_dim, refined = figure, dim, config
-            more = 4 * (self.clock() - began) + 2 * 4 * seconds  # twice the dimensions; then a fit and a refit
+            more = 2 * (self.clock() - began) + 2 * 2 * seconds  # twice the dimensions; then a fit and a refit
             if number + 1 < len(dims) and self._spent() + more > _FOR_DIMS * self.config.budget_seconds:
                 self._told.append(f"More than {dim} dimensions would have gone beyond the budget.")
                 break
