@@ -40,7 +40,7 @@ from recsys_cl.workspace import Workspace
 SETTINGS: dict[str, Any] = {
     "epochs": 2,
     "embedding_dim": 4,
-    "batch_size": 64,
+    "batch_size": 32,
     "uniform_negatives": 16,
     "checkpoint_seconds": 1e-6,
     "baselines": ["popularity"],
