@@ -78,14 +78,13 @@ def solve_one(interactions: int) -> dict[str, Any]:
         "items": matrix.shape[1],
         "seconds": round(seconds, 3),
         "peak_mib": round((memory("VmHWM") - held) / _MIB, 1),
-        "formula_mib": round(formula(matrix.nnz, *matrix.shape) / _MIB, 1),
         "rounds": spectrum.rounds,
         "error": spectrum.error,
     }
 
 
 def formula(interactions: int, users: int, items: int) -> int:
-    """Return the bytes that `solve` says it holds at most beside the matrix."""
+    """Return the bytes that `solve` says it holds beside the matrix."""
     rows = -(-users // max(1, round(users / items)))  # of a block
     return 8 * interactions + 6 * max(items, rows) * (_DIM + _OVERSAMPLING) * 4
 
@@ -106,22 +105,20 @@ def draw(results: dict[str, Any]) -> None:
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     seconds, peaks = ([row[name] for row in rows] for name in ("seconds", "peak_mib"))
+    stated = [formula(row["interactions"], row["users"], row["items"]) / _MIB for row in rows]
     _panel(left, "Seconds to solve", sizes, seconds)
     _panel(right, "Peak memory beside the matrix, MiB", sizes, peaks)
-    right.plot(sizes, [row["formula_mib"] for row in rows], ":", color=_INK, linewidth=1.4, label="stated at most")
+    right.plot(sizes, stated, ":", color=_INK, linewidth=1.4, label="as stated in the docstring")
     for panel in (left, right):
-        panel.legend(frameon=False, loc="upper left", labelcolor=_INK)
-    units = {"seconds": (left, seconds, "{:,.3g} s"), "MiB": (right, peaks, "{:,.0f} MiB")}
-    for panel, values, form in units.values():
-        for which in (0, -1):
-            panel.annotate(form.format(values[which]), (sizes[which], values[which]), (0, -16), color=_MODEL, **_LABEL)
+        panel.legend(frameon=False, loc="lower right", labelcolor=_INK)
+    for panel, values, form in ((left, seconds, "{:,.3g} s"), (right, peaks, "{:,.0f} MiB")):
+        for which, offset, side in ((0, (0, 10), "center"), (-1, (-10, 2), "right")):
+            text, place = form.format(values[which]), (sizes[which], values[which])
+            panel.annotate(text, place, offset, textcoords="offset points", ha=side, color=_MODEL)
     figure.suptitle(
-        f"The spectral solver, d = {_DIM}: from {sizes[0]:,} to {sizes[-1]:,} interactions", color=_INK, fontsize=13
+        f"The spectral solver from {sizes[0]:,} to {sizes[-1]:,} interactions, d = {_DIM}", color=_INK, fontsize=13
     )
     figure.savefig(_PLOT, dpi=150)
-
-
-_LABEL: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 10}
 
 
 def _panel(panel: Axes, title: str, sizes: list[int], values: list[float]) -> None:

@@ -84,10 +84,18 @@ class PairsConfig(Settings):
 class TrainConfig(Settings):
     """The two towers and how they are trained."""
 
-    method: Literal["spectral", "gradient", "hybrid"] = Field(
-        "hybrid", description="closed form, gradient descent, or gradient descent from the closed form"
+    method: Literal["auto", "spectral", "gradient", "hybrid"] = Field(
+        "auto",
+        description="closed form, gradient descent, gradient descent from the closed form, or what validation likes",
     )
-    embedding_dim: int = Field(64, ge=1, le=4096, description="length of a user or item vector")
+    budget: str = Field(
+        "60s",
+        pattern=r"^\d+(\.\d+)?[smh]$",
+        description="time for choosing settings and training; 0s takes them as given",
+    )
+    embedding_dim: int | None = Field(
+        None, ge=1, le=4096, description="length of a user or item vector; chosen within the budget, else 64"
+    )
     query_encoder: str = Field("aged_history", description="the user tower, by name")
     candidate_encoder: str = Field("item_id", description="the item tower, by name")
     similarity: Literal["cosine", "dot"] = Field("cosine", description="how a user and an item vector are compared")
@@ -102,9 +110,9 @@ class TrainConfig(Settings):
     log_q_exponent: float = Field(1.0, ge=0, le=2, description="strength of the log q correction; 0 is none")
     uniform_negatives: int = Field(4096, ge=0, description="uniformly drawn items a batch shares as more negatives")
     id_dropout: float = Field(0.1, ge=0, lt=1, description="share of user ids hidden, so that history can stand alone")
-    epochs: int = Field(12, ge=1, description="most passes over the pairs")
+    epochs: int = Field(30, ge=1, description="most passes over the pairs")
     batch_size: int = Field(512, ge=2, description="queries in a step")
-    learning_rate: float = Field(0.02, gt=0, description="highest learning rate")
+    learning_rate: float = Field(0.01, gt=0, description="highest learning rate")
     warmup_steps: int = Field(100, ge=0, description="steps over which the learning rate rises")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="how the learning rate falls after warm-up")
     weight_decay: float = Field(0.0, ge=0, description="decoupled decay of the rows a step touches")
@@ -115,6 +123,16 @@ class TrainConfig(Settings):
     refit: Literal["train_and_validation", "all"] = Field(
         "train_and_validation", description="data of the registered model; 'all' refits once more with the test part"
     )
+
+    @property
+    def budget_seconds(self) -> float:
+        """The budget in seconds."""
+        return float(self.budget[:-1]) * {"s": 1, "m": 60, "h": 3600}[self.budget[-1]]
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector where none was chosen."""
+        return self.embedding_dim or 64
 
 
 class SpectralConfig(Settings):
@@ -153,6 +171,7 @@ class IndexConfig(Settings):
 
     index_kind: str = Field("auto", description="auto, or an index kind by name")
     index_recall: float = Field(0.99, gt=0, le=1, description="recall against exact search that must be reached")
+    index_max_bytes_per_item: int | None = Field(None, ge=1, description="size that the index must keep to")
     exact_below: int = Field(50_000, ge=0, description="catalogue size below which search is exact")
     tuning_queries: int = Field(1000, ge=1, description="real user vectors on which the index is measured")
 

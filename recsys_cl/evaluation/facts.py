@@ -152,6 +152,7 @@ class TrialFacts(Facts):
     parameters: dict[str, int] = Field(default_factory=dict)
     recall: float
     ms_per_query: float
+    bytes_per_item: float | None = None
 
 
 class IndexFacts(Facts):
@@ -166,6 +167,7 @@ class IndexFacts(Facts):
     ms_per_query: float
     n_items: int | None = None
     bytes: int
+    bytes_per_item: float | None = None
     tried: tuple[TrialFacts, ...] = ()
     note: str = ""
 

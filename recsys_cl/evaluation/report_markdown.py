@@ -81,8 +81,12 @@ def _index(report: EvaluationReport) -> str:
     index = report.index
     if index is None:
         return ""
-    facts = f"{index.kind}: recall {index.recall:.4f} against exact search, {index.ms_per_query:.3f} ms a query, "
-    return f"{facts}{index.bytes:,} bytes. {index.note}".strip()
+    share = "" if index.bytes_per_item is None else f", {index.bytes_per_item:,.0f} an item"
+    told = (
+        f"{index.kind}: recall {index.recall:.4f} against exact search ({1 - index.recall:.4f} lost), "
+        f"{index.ms_per_query:.3f} ms a query, {index.bytes:,} bytes{share}. {index.note}".strip()
+    )
+    return f"{told}\n\n{_table(tables.trial_table(index))}" if index.tried else told
 
 
 def _gate(report: EvaluationReport) -> str:

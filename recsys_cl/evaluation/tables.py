@@ -116,14 +116,15 @@ def cold_table(report: EvaluationReport) -> Table | None:
 
 
 def trial_table(index: IndexFacts) -> Table:
-    """What was measured before the index was chosen."""
+    """What was measured before the index was chosen, the recall that each loses against exact search included."""
     rows = []
     for trial in index.tried:
         settings = ", ".join(f"{name} {value}" for name, value in trial.parameters.items())
         chosen = trial.kind == index.kind and trial.parameters == index.parameters
-        cells = (Cell(settings), Cell(number(trial.recall)), Cell(f"{trial.ms_per_query:.3f}"))
-        rows.append(Row(trial.kind, cells, chosen))
-    return Table("Kind", ("Search parameters", "Recall", "ms a query"), tuple(rows))
+        size = "" if trial.bytes_per_item is None else f"{trial.bytes_per_item:,.0f}"
+        texts = (settings, number(trial.recall), number(1 - trial.recall), f"{trial.ms_per_query:.3f}", size)
+        rows.append(Row(trial.kind, tuple(Cell(text) for text in texts), chosen))
+    return Table("Kind", ("Search parameters", "Recall", "Lost", "ms a query", "Bytes an item"), tuple(rows))
 
 
 def _metrics_table(report: EvaluationReport, names: list[str]) -> Table:

@@ -22,7 +22,6 @@ from recsys_cl.pairs.batches import Batch, numbered
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.pairs.ragged import distinct, offsets_of, positions, row_numbers
 
-_MOST_DEALT = 32  # times a user is dealt in an epoch: one with an endless history is no better a teacher than many
 _HELD_OUT = 0.3  # share of an unordered history that is held out, unless that is more than a window
 _ORDER, _DRAWS = 2, 3  # streams of randomness that must not meet each other, nor those of `pairs.batches`
 
@@ -31,8 +30,12 @@ _ORDER, _DRAWS = 2, 3  # streams of randomness that must not meet each other, no
 class Cuts:
     """How histories are cut and dealt out.
 
-    A user is dealt as often in an epoch as windows fit into the history, at least once and at most 32 times; one with a
-    single item, which can't be cut, never.
+    A user is dealt in an epoch as often as the square root of the windows that fit into the history, at least once; one
+    with a single item, which can't be cut, never. Likewise a query with k positives counts as the square root of k. Else
+    the few users with the longest histories would teach most of what is learned, and all users are judged alike.
+
+    What was in the history is no negative. What the user took later than the window is one, as it would be in the
+    examination.
 
     Attributes:
         pairs: whose histories are cut.
@@ -78,8 +81,10 @@ class Cuts:
         columns = self._columns(candidates, taken)
         entries = rows * len(candidates) + columns
         positives, first = np.unique(entries[wanted], return_index=True)
-        old = np.isin(positives, entries[asked & (columns >= 0)])  # a repeat of what is in the history
-        positives, first = positives[~old], first[~old]
+        before = np.unique(entries[asked & (columns >= 0)])
+        repeats = np.isin(positives, before)
+        positives, first = positives[~repeats], first[~repeats]
+        of_row = positives // len(candidates)
         items, candidate_slots, history_items, history_slots = numbered(
             candidates, taken[asked], self._scratch, one_table=self.one_table
         )
@@ -97,8 +102,8 @@ class Cuts:
             candidate_slots,
             self._log_inclusion[candidates],
             positives,
-            np.setdiff1d(entries[columns >= 0], positives),
-            self._weights[flat[wanted][first]],
+            before,
+            self._weights[flat[wanted][first]] / np.sqrt(np.bincount(of_row))[of_row].astype(np.float32),
         )
 
     def _at_cuts(
@@ -133,7 +138,7 @@ class Cuts:
     @cached_property
     def _dealt(self) -> npt.NDArray[np.int32]:
         lengths = self.pairs.histories.lengths
-        times = np.where(lengths > 1, np.clip(lengths // self.window, 1, _MOST_DEALT), 0)
+        times = np.where(lengths > 1, np.ceil(np.sqrt(lengths / self.window)), 0).astype(np.int64)
         return np.repeat(np.arange(len(lengths), dtype=np.int32), times)
 
     @cached_property

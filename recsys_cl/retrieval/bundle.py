@@ -54,7 +54,7 @@ class Bundle:
         items: a row for each item by number: `item_id` as written, `title` (String), `categories` (List of String),
             `interactions` (Int64).
         histories: a row for each user by number.
-        search: the index and the item vectors.
+        search: the index, and what it takes to leave out seen items.
         index: how the index was chosen.
         config: the settings it was made with.
     """
@@ -161,7 +161,7 @@ def read_bundle(folder: Path) -> tuple[Bundle, Manifest]:
         vocabulary=vocabulary,
         items=pl.read_parquet(folder / "items.parquet"),
         histories=_read_histories(folder / _HISTORIES, vocabulary.n_items),
-        search=Search(index, towers.item_vectors()),
+        search=Search(index),
         index=report,
         config=read_json(folder / "config.json"),
     )
@@ -191,7 +191,7 @@ def _read_histories(path: Path, n_items: int) -> Histories:
 
 def _require_agreement(folder: Path, bundle: Bundle) -> None:
     sizes = {
-        "towers.safetensors": len(bundle.search.vectors),
+        "towers.safetensors": bundle.towers.spec.n_items,
         "items.parquet": bundle.items.height,
         _INDEX: len(bundle.search.index),
     }

@@ -17,7 +17,8 @@ from recsys_cl.errors import RecsysError
 from recsys_cl.pairs.histories import Histories
 from recsys_cl.retrieval.matches import Matches
 
-_BLOCK_SCORES = 1 << 24  # scores held at a time: 64 MiB of float32
+_BLOCK_SCORES = 1 << 23  # scores held at a time: 32 MiB of float32
+_GROUP = 8  # scores of which only the highest is looked at first
 
 ScoreBlock = Callable[[int, int], Tensor]
 """Gives the scores (stop - start, n_items) float32 of queries ``start`` to ``stop``; they may be overwritten."""
@@ -37,7 +38,7 @@ def top_k(scores: Tensor, k: int, *, above: float = -np.inf) -> Matches:
     if rows == 0 or width == 0:
         return _empty(rows, k)
     # One more than asked for: when the extra score equals the k-th, the tie runs over the edge.
-    values, items = torch.topk(scores, min(width + 1, n_items), dim=1)
+    values, items = _highest(scores, min(width + 1, n_items))
     _refuse_unordered(values[:, 0])
     tied = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > above)
     inner, edge = tied[:, : width - 1].any(dim=1), tied[:, width - 1 :].any(dim=1)
@@ -68,7 +69,7 @@ def rank_blocks(
         k: items wanted a query.
         seen: n_rows rows of items never to return; None excludes nothing.
         above: items that do not score more than this are not returned.
-        block_rows: queries scored at a time; by default as many as fill 64 MiB.
+        block_rows: queries scored at a time; by default as many as fill 32 MiB.
 
     Returns:
         Matches (n_rows, k).
@@ -101,7 +102,7 @@ def rank_exact(
         seen: q rows of items never to return; None excludes nothing.
         k: items wanted a query.
         allowed: (n_items,) bool, the only items that may be returned; None allows all.
-        block_rows: queries scored at a time; by default as many as fill 64 MiB.
+        block_rows: queries scored at a time; by default as many as fill 32 MiB.
 
     Returns:
         Matches (q, k) with the inner products as scores.
@@ -110,7 +111,7 @@ def rank_exact(
     banned = None if allowed is None else torch.as_tensor(~allowed, device=queries.device)
 
     def score_block(start: int, stop: int) -> Tensor:
-        scores = queries[start:stop] @ items.T  # (block, n_items)
+        scores = _products(queries[start:stop], items)  # (block, n_items)
         return scores if banned is None else scores.masked_fill_(banned, -torch.inf)
 
     with torch.inference_mode():
@@ -169,6 +170,29 @@ def _tensor(vectors: Tensor | npt.NDArray[np.float32]) -> Tensor:
 def _blocks(n_rows: int, size: int) -> Iterator[tuple[int, int]]:
     for start in range(0, n_rows, size):
         yield start, min(start + size, n_rows)
+
+
+def _products(queries: Tensor, items: Tensor) -> Tensor:
+    if queries.device.type == "cpu":  # numpy multiplies with OpenBLAS: half the time of torch's MKL on AMD processors
+        return torch.from_numpy(queries.numpy() @ items.numpy().T)
+    return queries @ items.T
+
+
+def _highest(scores: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Do as `torch.topk` does, in half the time: find the groups of the highest scores, then look into those alone.
+
+    The group of each of the ``width`` highest has one of the ``width`` highest peaks, unless it ties with the last.
+    """
+    span = scores.shape[1] // _GROUP
+    if span < 4 * width:
+        return torch.topk(scores, width, dim=1)
+    grouped = span * _GROUP  # items n, n + span, n + 2 * span ... make a group
+    _, groups = _highest(scores[:, :grouped].view(-1, _GROUP, span).amax(dim=1), width)
+    members = groups[:, :, None] + span * torch.arange(_GROUP, device=scores.device)  # (rows, width, _GROUP)
+    rest = torch.arange(grouped, scores.shape[1], device=scores.device).expand(len(scores), -1)
+    items = torch.cat([members.flatten(1), rest], dim=1)
+    values, places = torch.topk(scores.gather(1, items), width, dim=1)
+    return values, items.gather(1, places)
 
 
 def _refuse_unordered(best: Tensor) -> None:

@@ -7,6 +7,7 @@ setting, so changing it here would change it there.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -56,6 +57,7 @@ class FaissIndex:
         contiguous = np.ascontiguousarray(vectors, dtype=np.float32)
         handle.train(contiguous)
         handle.add(contiguous)
+        _leave_queries_uncentred(handle)
         return cls(handle, kind, described.SEARCHES[0])
 
     def set_to(self, parameters: dict[str, int]) -> Self:
@@ -65,9 +67,9 @@ class FaissIndex:
     def __len__(self) -> int:
         return int(self.handle.ntotal)
 
-    @property
+    @cached_property
     def n_bytes(self) -> int:
-        """Size on disk, in bytes."""
+        """Size on disk, in bytes; in memory it is the same but for what does not grow with the items."""
         sizes: list[int] = []
         writer = faiss.PyCallbackIOWriter(lambda chunk: sizes.append(len(chunk)))
         faiss.write_index(self.handle, writer)
@@ -87,19 +89,26 @@ class FaissIndex:
             Item numbers (q, k) int64, -1 where fewer were found, and their scores (q, k) float32.
         """
         contiguous = np.ascontiguousarray(queries, dtype=np.float32)
-        options = dict[str, Any](self.parameters)
+        selector = None
         if allowed is not None:
             bits = np.packbits(allowed, bitorder="little")  # the selector points into it, so it must live as long
-            options["sel"] = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
-        scores, nums = self.handle.search(contiguous, k, params=self._form()(**options) if options else None)
+            selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+        scores, nums = self.handle.search(contiguous, k, params=_settings(self.handle, self.parameters, selector))
         return nums, scores
 
-    def _form(self) -> Any:  # noqa: ANN401 - FAISS's classes
-        forms = (
-            (faiss.IndexHNSW, faiss.SearchParametersHNSW),
-            (faiss.IndexIVF, faiss.SearchParametersIVF),
-        )
-        return next((form for kind, form in forms if isinstance(self.handle, kind)), faiss.SearchParameters)
+    @property
+    def vectors(self) -> Vectors:
+        """The vectors of an index of the kind `exact`, (n_items, d) float32: a view, valid while the index lives."""
+        view: Vectors = faiss.rev_swig_ptr(self.handle.get_xb(), len(self) * self.handle.d)
+        return view.reshape(len(self), self.handle.d)
+
+    def exhaustive(self) -> Self:
+        """Return the same vectors, searched one and all: slower, and sure to find as many as there are."""
+        if isinstance(self.handle, faiss.IndexIVF):
+            return self.set_to({"nprobe": self.handle.nlist})
+        if isinstance(self.handle, faiss.IndexHNSW):
+            return type(self)(faiss.downcast_index(self.handle.storage), self.kind, {})
+        return self
 
     def write(self, path: Path) -> None:
         """Write the index to a file."""
@@ -118,3 +127,32 @@ class FaissIndex:
             what = "is not a whole FAISS index" if path.exists() else "is missing"
             raise IntegrityError(f"{path} {what}; it was damaged or removed after it was written.") from error
         return cls(handle, kind, parameters)
+
+
+def _settings(handle: Any, parameters: dict[str, int], selector: Any) -> Any:  # noqa: ANN401 - FAISS's classes
+    """Return FAISS's search parameters for an index and for those within it."""
+    if isinstance(handle, faiss.IndexRefine):
+        coarse = _settings(faiss.downcast_index(handle.base_index), {}, selector)
+        return faiss.IndexRefineSearchParameters(base_index_params=coarse, **parameters)
+    if isinstance(handle, faiss.IndexPreTransform):
+        inner = _settings(faiss.downcast_index(handle.index), parameters, selector)
+        return faiss.SearchParametersPreTransform(index_params=inner)
+    forms = (
+        (faiss.IndexHNSW, faiss.SearchParametersHNSW),
+        (faiss.IndexIVF, faiss.SearchParametersIVF),
+    )
+    form = next((form for kind, form in forms if isinstance(handle, kind)), faiss.SearchParameters)
+    return form(sel=selector, **parameters)
+
+
+def _leave_queries_uncentred(handle: Any) -> None:  # noqa: ANN401 - FAISS's classes
+    """Take the mean off the items alone, which leaves each query's order, and drop what only training needed.
+
+    Principal components are of centred vectors. To centre a query as well would change its inner products with
+    different items by different amounts.
+    """
+    inner = faiss.downcast_index(handle.base_index) if isinstance(handle, faiss.IndexRefine) else handle
+    if isinstance(inner, faiss.IndexPreTransform):
+        components = faiss.downcast_VectorTransform(inner.chain.at(0))
+        faiss.copy_array_to_vector(np.zeros(components.d_out, dtype=np.float32), components.b)
+        components.PCAMat.resize(0)  # (d, d), of which the rows that count are kept elsewhere

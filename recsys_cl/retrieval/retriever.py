@@ -222,7 +222,7 @@ class Retriever:
 
     def vectors_finite(self, *, block: int = 65_536) -> bool:
         """Tell whether every vector of every item and user is finite."""
-        if not np.isfinite(self.bundle.search.vectors).all():
+        if not np.isfinite(self.bundle.towers.item_vectors()).all():
             return False
         everyone = Queries(np.arange(len(self.bundle.histories), dtype=np.int32), self.bundle.histories)
         return all(

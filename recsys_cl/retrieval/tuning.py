@@ -1,4 +1,9 @@
-"""Which index: the quickest that finds nearly all that exact search finds, measured with real user vectors."""
+"""Which index: the quickest that finds nearly all that exact search finds, measured with real user vectors.
+
+Bytes an item are those of the index's file, everything in it counted, and so of the index in memory. A process that
+recommends holds the towers too, whose table of items (4 bytes a coordinate) encodes the histories of queries; no
+index kind needs any other copy of the vectors.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_cl.config import IndexConfig
-from recsys_cl.errors import RecsysError
+from recsys_cl.errors import ConfigError, RecsysError
 from recsys_cl.families import member, members
 from recsys_cl.progress import SILENT, Reporter
+from recsys_cl.retrieval.exact import rank_exact
 from recsys_cl.retrieval.faiss_index import KINDS, FaissIndex, Vectors
 from recsys_cl.retrieval.search import Search
 
@@ -29,12 +35,14 @@ class Trial:
         parameters: search parameters by FAISS's names.
         recall: share of the items of exact search that were found.
         ms_per_query: milliseconds a query in one batch, on as many threads as the process may use.
+        bytes_per_item: size of the index on disk over the number of items.
     """
 
     kind: str
     parameters: dict[str, int]
     recall: float
     ms_per_query: float
+    bytes_per_item: float
 
 
 @dataclass(frozen=True)
@@ -87,11 +95,12 @@ def build_index(
     seed: int,
     reporter: Reporter = SILENT,
 ) -> tuple[Search, IndexReport]:
-    """Build the quickest index that reaches ``config.index_recall``.
+    """Build the quickest index that reaches ``config.index_recall`` within ``config.index_max_bytes_per_item``.
 
-    Below ``config.exact_below`` items search is exact and nothing else is tried. Above it every kind, or the one
-    named, is built and its search parameters are raised until the recall is reached. Where none reaches it search
-    is exact, and the note says so.
+    Below ``config.exact_below`` items search is exact and nothing else is tried, if that is within the bound. Else
+    every kind, or the one named, is built and its search parameters are raised until the recall is reached. Where no
+    kind reaches it search is exact; where exact search is out of bounds it is the kind of the highest recall. The
+    note says so.
 
     Args:
         item_vectors: (n_items, d) float32, in the order of item numbers.
@@ -102,42 +111,37 @@ def build_index(
         reporter: shows the progress.
 
     Raises:
-        ConfigError: there is no such kind.
+        ConfigError: there is no such kind, or none is within the bound.
         RecsysError: a vector is not finite, or there is no user to measure with.
     """
     queries = _drawn(user_vectors, config.tuning_queries, seed)
     k = min(k, len(item_vectors))
-    search = Search(FaissIndex.build(EXACT, item_vectors), item_vectors)
-    truth, ms = _timed(lambda: search(queries, k).item_nums)
-    chosen, best = search.index, Trial(EXACT, {}, 1.0, ms)
-    trials = [best]
-    limit = ms if config.index_kind == "auto" else np.inf  # a kind that was named need not be quicker than exact
-    kinds = _kinds(config, len(item_vectors))
+    index = FaissIndex.build(EXACT, item_vectors)
+    truth, ms = _timed(lambda: rank_exact(queries, index.vectors, None, k).item_nums)
+    trials = [Trial(EXACT, {}, 1.0, ms, index.n_bytes / len(item_vectors))]
+    chosen = _best([(index, trials[0])], config)
+    kinds = _kinds(config, len(item_vectors), exact_fits=bool(chosen))
     with reporter.bar("index", len(kinds)) as advance:
         for kind in kinds:
-            index, measured = _tuned(FaissIndex.build(kind, item_vectors), queries, truth, config.index_recall)
-            trials += measured
-            if index is not None and measured[-1].ms_per_query < limit:
-                chosen, best, limit = index, measured[-1], measured[-1].ms_per_query
+            tuned = _tuned(FaissIndex.build(kind, item_vectors), queries, truth, config.index_recall)
+            trials += [trial for _, trial in tuned]
+            chosen = _best(chosen + tuned, config)
             advance(1, kind)
+    if not chosen:
+        raise _out_of_bounds(trials, config)
+    index, best = chosen[0]
+    measured = {name: value for name, value in asdict(best).items() if name != "bytes_per_item"}
     report = IndexReport(
-        **asdict(best),
+        **measured,
         target=config.index_recall,
         k=k,
         queries=len(queries),
-        n_items=len(chosen),
-        bytes=chosen.n_bytes,
+        n_items=len(index),
+        bytes=index.n_bytes,
         tried=tuple(trials),
         note=_why(best, trials, config),
     )
-    return Search(chosen, item_vectors), report
-
-
-def _kinds(config: IndexConfig, n_items: int) -> list[str]:
-    if config.index_kind == "auto":
-        return [kind for kind in members(KINDS) if kind != EXACT] if n_items >= config.exact_below else []
-    member(KINDS, config.index_kind)
-    return [] if config.index_kind == EXACT else [config.index_kind]
+    return Search(index), report
 
 
 def _drawn(user_vectors: Vectors, count: int, seed: int) -> Vectors:
@@ -150,18 +154,45 @@ def _drawn(user_vectors: Vectors, count: int, seed: int) -> Vectors:
     return user_vectors
 
 
+def _kinds(config: IndexConfig, n_items: int, *, exact_fits: bool) -> list[str]:
+    if config.index_kind == "auto":
+        few = n_items < config.exact_below and exact_fits
+        return [] if few else [kind for kind in members(KINDS) if kind != EXACT]
+    member(KINDS, config.index_kind)
+    return [] if config.index_kind == EXACT else [config.index_kind]
+
+
 def _tuned(
     index: FaissIndex, queries: Vectors, truth: npt.NDArray[np.int32], target: float
-) -> tuple[FaissIndex | None, list[Trial]]:
-    """Raise the search parameters until the recall is reached; None if it never is."""
-    trials: list[Trial] = []
+) -> list[tuple[FaissIndex, Trial]]:
+    """Raise the search parameters until the recall is reached, or there are no more."""
+    tried: list[tuple[FaissIndex, Trial]] = []
     for parameters in member(KINDS, index.kind).SEARCHES:
         index = index.set_to(parameters)
         found, ms = _timed(lambda: index.nearest(queries, truth.shape[1])[0])  # noqa: B023 - called at once
-        trials.append(Trial(index.kind, parameters, _recall(found, truth), ms))
-        if trials[-1].recall >= target:
-            return index, trials
-    return None, trials
+        recall = _recall(found, truth)
+        tried.append((index, Trial(index.kind, parameters, recall, ms, index.n_bytes / len(index))))
+        if recall >= target:
+            break
+    return tried
+
+
+def _best(offers: list[tuple[FaissIndex, Trial]], config: IndexConfig) -> list[tuple[FaissIndex, Trial]]:
+    """Return the best of what is within the bound: the quickest that finds enough, else what finds the most."""
+
+    def worth(offer: tuple[FaissIndex, Trial]) -> tuple[bool, float]:
+        trial = offer[1]
+        if trial.kind == EXACT and config.index_kind != "auto":
+            return True, -np.inf  # a kind that was named need not be quicker
+        enough = trial.recall >= config.index_recall
+        return enough, -trial.ms_per_query if enough else trial.recall
+
+    return sorted((offer for offer in offers if _fits(offer[1], config)), key=worth)[-1:]
+
+
+def _fits(trial: Trial, config: IndexConfig) -> bool:
+    bound = config.index_max_bytes_per_item
+    return bound is None or round(trial.bytes_per_item) <= bound
 
 
 def _timed(search: Callable[[], npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], float]:
@@ -180,17 +211,36 @@ def _recall(found: npt.NDArray[np.int64], truth: npt.NDArray[np.int32]) -> float
     return float(hits.mean())
 
 
+def _out_of_bounds(trials: list[Trial], config: IndexConfig) -> ConfigError:
+    smallest = min(trials, key=lambda trial: trial.bytes_per_item)
+    return ConfigError(
+        f"No index that was tried keeps an item in {config.index_max_bytes_per_item:,} bytes; the smallest, "
+        f"{smallest.kind}, takes {smallest.bytes_per_item:,.0f}. Raise --index-max-bytes-per-item."
+    )
+
+
 def _why(best: Trial, trials: list[Trial], config: IndexConfig) -> str:
+    bound = config.index_max_bytes_per_item
+    within = "" if bound is None else f" within {bound:,} bytes an item"
     if config.index_kind == EXACT:
         return "Exact search was asked for."
     if len(trials) == 1:
         return f"The catalogue has fewer than {config.exact_below:,} items."
+    others = [trial for trial in trials if trial.kind != EXACT and _fits(trial, config)]
+    if best.recall < config.index_recall:
+        return (
+            f"No index{within} found {config.index_recall:.1%} of exact search; this one found the most, "
+            f"{best.recall:.1%}. The gate asks for --index-recall: lower it, or allow more bytes."
+        )
     if best.kind != EXACT:
-        return f"The quickest of {len(trials)} settings measured that finds {config.index_recall:.1%} of exact search."
-    if any(trial.kind != EXACT and trial.recall >= config.index_recall for trial in trials):
+        return (
+            f"The quickest of {len(trials)} settings measured that finds {config.index_recall:.1%} of exact search"
+            f"{within}."
+        )
+    if any(trial.recall >= config.index_recall for trial in others):
         return "Exact search was quicker than every approximate index that finds enough."
-    closest = max((trial for trial in trials if trial.kind != EXACT), key=lambda trial: trial.recall)
+    closest = max(others, key=lambda trial: trial.recall, default=best)
     return (
-        f"No approximate index found {config.index_recall:.1%} of exact search (the closest, {closest.kind}, found "
-        f"{closest.recall:.1%}), so search is exact."
+        f"No approximate index{within} found {config.index_recall:.1%} of exact search (the closest, {closest.kind}, "
+        f"found {closest.recall:.1%}), so search is exact."
     )

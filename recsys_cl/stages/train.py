@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -10,18 +11,20 @@ from typing import Any, Literal
 
 import numpy as np
 
+from recsys_cl.config import SpectralConfig, TrainConfig
 from recsys_cl.evaluation import metrics
 from recsys_cl.evaluation.protocol import Examination, examine, mean_of_vectors
 from recsys_cl.files import read_json, whole_folder, write_json
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.pairs.vocabulary import Vocabulary
+from recsys_cl.stages.choose import Choice, Chooser
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.pairs import FittedOn, Prepared, add_pairs, open_prepared
 from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.loop import Trained
 from recsys_cl.training.loop import train as train_towers
 from recsys_cl.training.prior import PopularityPrior, fit_prior
-from recsys_cl.training.spectral import solve_towers
+from recsys_cl.training.spectral import solve_log
 
 # Users drawn for what is asked after every epoch, and for what is asked of every prior that is tried.
 _STOPPING_USERS, _PRIOR_USERS = 10_000, 2048
@@ -64,18 +67,25 @@ class TrainedRun:
 
 
 def train(job: Job, prepared: Prepared) -> TrainedRun:
-    """Train with early stopping on the validation part, then refit as long, with the same prior, on more data.
+    """Choose settings within the budget, fit them with validation, then refit the best as long on more data.
 
     The refit on train and validation is what the test part examines. With ``refit: all`` a third fit sees the test
-    part too, and is what gets registered.
+    part too, and is what gets registered. What was chosen is kept, so that a run which was killed goes on with it.
     """
     key = job.key(prepared.facts["key"], job.config.spectral, job.config.train)
     run = TrainedRun(job.workspace.run(job.name, key), prepared, key, job.config.train.refit)
-    _fit(job, run, "train", None)
-    chosen = run.training("train")
-    _fit(job, run, "train_and_validation", chosen)
+    choice = _chosen(job, run)
+    fits = {method: _Fit(*settings) for method, settings in choice.settings.items()}
+    for method, fit in fits.items():
+        _fit(job, run, fit, "train", None, run.folder / "tried" / method)
+    best = max(fits, key=lambda method: _judged(run.folder / "tried" / method))
+    if not (run.folder / "train").exists():
+        with whole_folder(run.folder / "train") as scratch:
+            shutil.copytree(run.folder / "tried" / best, scratch, dirs_exist_ok=True)
+    like = run.training("train")
+    _fit(job, run, fits[best], "train_and_validation", like, run.folder / "train_and_validation")
     if run.registered == "all":
-        _fit(job, run, "all", chosen)
+        _fit(job, run, fits[best], "all", like, run.folder / "all")
     link = os.path.relpath(prepared.folder, run.folder)
     write_json(run.folder / "run.json", {"key": key, "registered": run.registered, "prepared": link})
     return run
@@ -88,57 +98,115 @@ def open_trained(folder: Path) -> TrainedRun:
     return TrainedRun(folder, prepared, facts["key"], facts["registered"])
 
 
-def _fit(job: Job, run: TrainedRun, fitted_on: FittedOn, like: dict[str, Any] | None) -> None:
+@dataclass(frozen=True)
+class _Fit:
+    """Complete settings of one fit."""
+
+    train: TrainConfig
+    spectral: SpectralConfig
+
+
+def _chosen(job: Job, run: TrainedRun) -> Choice:
+    """Return the settings to fit: as given where there is no budget or nothing to choose by, else as chosen."""
+    path, config, spectral = run.folder / "choice.json", job.config.train, job.config.spectral
+    if path.exists():
+        return Choice.of(read_json(path))
+    validation = _validation(run.prepared, run.prepared.vocabulary("train"))
+    if validation is None or config.budget_seconds == 0 or config.method == "gradient":
+        method = "hybrid" if config.method == "auto" else config.method
+        why = "Nobody in the validation part can be asked, so settings" if validation is None else "Settings"
+        given = config.model_copy(update={"method": method, "embedding_dim": config.dim})
+        choice = Choice({method: (given, spectral)}, [f"{why} are as given."], [])
+    else:
+        job.reporter.say(f"Choosing settings within {config.budget}.")
+        add_pairs(job, run.prepared, "train")
+        choice = Chooser(
+            run.prepared.pairs("train"),
+            validation,
+            config,
+            spectral,
+            ordered=run.prepared.ordered,
+            seed=job.config.seed,
+            device=job.config.device,
+            reporter=job.reporter,
+        ).choose()
+    for sentence in choice.told:
+        job.reporter.say(sentence)
+    write_json(path, choice.describe())
+    return choice
+
+
+def _judged(folder: Path) -> float:
+    """Return what validation gave with the best prior; nothing where there was no validation."""
+    facts = read_json(folder / "training.json")
+    return float(facts["prior"]["validation"] or 0.0)
+
+
+def _fit(job: Job, run: TrainedRun, fit: _Fit, fitted_on: FittedOn, like: dict[str, Any] | None, folder: Path) -> None:
     """Fit towers, choosing epochs and prior by validation or, given an earlier fit, ``like`` that one."""
-    if (run.folder / fitted_on).exists():
+    if folder.exists():
         return
-    prepared, config, seed = run.prepared, job.config.train, job.config.seed
-    job.reporter.say(_SAID[fitted_on])
+    prepared, config, seed = run.prepared, fit.train, job.config.seed
+    job.reporter.say(f"{_SAID[fitted_on]} Method: {config.method}, {config.dim} dimensions.")
     add_pairs(job, prepared, fitted_on)
     pairs = prepared.pairs(fitted_on)
     vocabulary = prepared.vocabulary(fitted_on)
     validation = _validation(prepared, vocabulary) if like is None else None
-    some = None if validation is None else _some_of(validation, _STOPPING_USERS, seed)
-    validate = None if some is None else _recall(some, config.early_stop_k)
-    checkpoints = run.folder / f"{fitted_on}-checkpoints"
-    start = None if config.method == "gradient" else _closed_form(job, prepared, pairs, checkpoints / "spectral")
-    if start is not None and config.method == "spectral":
-        trained = Trained.in_closed_form(start, validate)
-    else:
-        trained = train_towers(
-            pairs,
-            vocabulary.n_users,
-            config,
-            ordered=prepared.ordered,
-            seed=seed,
-            device=job.config.device,
-            start=start,
-            epochs=None if like is None else like["best_epoch"],
-            validate=validate,
-            checkpoints=checkpoints,
-            reporter=job.reporter,
-        )
+    trained = _trained(job, fit, pairs, ordered=prepared.ordered, validation=validation, like=like, folder=folder)
     prior = PopularityPrior(**like["prior"]) if like else PopularityPrior()
     if validation is not None and config.popularity_prior:
         some = _some_of(validation, _PRIOR_USERS, seed)
         prior = fit_prior(trained.towers, pairs.histories, config.temperature, _ndcg(some))
     prior.apply(trained.towers, pairs.histories, config.temperature)
-    with whole_folder(run.folder / fitted_on) as scratch:
+    with whole_folder(folder) as scratch:
         trained.towers.save(scratch)
         facts = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name != "towers"}
-        write_json(scratch / "training.json", facts | {"prior": asdict(prior)})
+        write_json(
+            scratch / "training.json", facts | {"prior": asdict(prior), "method": config.method, "dim": config.dim}
+        )
 
 
-def _closed_form(job: Job, prepared: Prepared, pairs: PairSet, checkpoint: Path) -> TwoTower:
-    return solve_towers(
-        pairs.histories,
-        job.config.spectral,
-        dim=job.config.train.embedding_dim,
-        history_length=pairs.config.history_length,
-        ordered=prepared.ordered,
-        seed=job.config.seed,
-        device=job.config.device,
-        checkpoint=checkpoint,
+def _trained(
+    job: Job,
+    fit: _Fit,
+    pairs: PairSet,
+    *,
+    ordered: bool,
+    validation: Examination | None,
+    like: dict[str, Any] | None,
+    folder: Path,
+) -> Trained:
+    """Return towers by the method of ``fit``; what is needed to go on after a kill lies beside ``folder``."""
+    config, seed, device = fit.train, job.config.seed, job.config.device
+    checkpoints = folder.with_name(f"{folder.name}-checkpoints")
+    some = None if validation is None else _some_of(validation, _STOPPING_USERS, seed)
+    validate = None if some is None else _recall(some, config.early_stop_k)
+    start = None
+    if config.method != "gradient":
+        solved = solve_log(
+            pairs.histories,
+            fit.spectral,
+            dim=config.dim,
+            ordered=ordered,
+            seed=seed,
+            device=device,
+            checkpoint=checkpoints / "spectral",
+            reporter=job.reporter,
+        )
+        start = solved.towers(fit.spectral, dim=config.dim, history_length=pairs.config.history_length, device=device)
+    if start is not None and config.method == "spectral":
+        return Trained.in_closed_form(start, validate)
+    return train_towers(
+        pairs,
+        len(pairs.histories),
+        config,
+        ordered=ordered,
+        seed=seed,
+        device=device,
+        start=start,
+        epochs=None if like is None else like["best_epoch"],
+        validate=validate,
+        checkpoints=checkpoints,
         reporter=job.reporter,
     )
 

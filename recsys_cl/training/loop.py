@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +29,7 @@ from recsys_cl.training.schedule import learning_rate
 from recsys_cl.training.standing import Standing
 
 Validate = Callable[[TwoTower], float]
+_REHEARSED = 5  # steps that are timed to tell how long an epoch would take
 
 
 @dataclass(frozen=True)
@@ -118,11 +120,25 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
     )
 
 
+def seconds_an_epoch(pairs: PairSet, config: TrainConfig, *, ordered: bool, seed: int, device: str) -> float:
+    """Return how long an epoch would take, by taking a few steps of one and forgetting what they taught."""
+    learner = Learner(
+        pairs, _spec(pairs, len(pairs.histories), config, ordered=ordered), config, seed, device_of(device)
+    )
+    batches = _dealer(pairs, learner.towers, config, ordered=ordered, seed=seed)
+    instants = []
+    for batch in made_ahead(islice(batches.epoch(1), 1 + _REHEARSED)):
+        learner.step(batch, config.learning_rate)
+        instants.append(time.monotonic())
+    # The first step pays for what is made only once, so the others are timed, where there are any.
+    return batches.steps * (instants[-1] - instants[0]) / max(len(instants) - 1, 1)
+
+
 def _spec(pairs: PairSet, n_users: int, config: TrainConfig, *, ordered: bool) -> TowerSpec:
     return TowerSpec(
         n_users=n_users,
         n_items=pairs.n_items,
-        embedding_dim=config.embedding_dim,
+        embedding_dim=config.dim,
         query_encoder=config.query_encoder,
         candidate_encoder=config.candidate_encoder,
         similarity=config.similarity,

@@ -16,6 +16,7 @@ sorted by their singular values, so the first m coordinates are the best towers 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ import scipy.sparse as sp
 import torch
 
 from recsys_cl.config import SpectralConfig
-from recsys_cl.contrast.spectral_solver import solve
+from recsys_cl.contrast.spectral_solver import Spectrum, solve
 from recsys_cl.pairs.histories import Histories
 from recsys_cl.pairs.ragged import row_numbers
 from recsys_cl.progress import SILENT, Reporter
@@ -33,25 +34,70 @@ from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.device import device_of
 
 
-def solve_towers(  # noqa: PLR0913 - one argument for each thing the caller decides
+@dataclass(frozen=True)
+class ClosedForm:
+    """A solved log, from which towers of any fewer dimensions are made at once.
+
+    Attributes:
+        spectrum: V and S.
+        item_sums: (n_items,) float32, Di.
+        n_users: users of the log.
+        ordered: whether the order of histories means something; if not, they are sets.
+    """
+
+    spectrum: Spectrum
+    item_sums: npt.NDArray[np.float32]
+    n_users: int
+    ordered: bool
+
+    def towers(self, config: SpectralConfig, *, dim: int, history_length: int, device: str = "cpu") -> TwoTower:
+        """Return the towers of the first ``dim`` coordinates; those beyond the rank of the log are zero.
+
+        Args:
+            config: the exponents, those of R as they were when it was solved.
+            dim: length of a vector.
+            history_length: the most recent items of a history that are used in a user vector.
+            device: "auto", "cpu" or "cuda".
+        """
+        where = device_of(device)
+        spec = TowerSpec(
+            n_users=self.n_users,
+            n_items=len(self.item_sums),
+            embedding_dim=dim,
+            query_encoder="aged_history",
+            candidate_encoder="item_id",
+            similarity="dot",
+            history_length=history_length,
+            age_exponent=config.spectral_age_exponent if self.ordered else 0.0,
+        )
+        vectors, values = self.spectrum.vectors[:, :dim], self.spectrum.values[:dim]
+        candidates = _power(self.item_sums, config.item_exponent)[:, None] * vectors
+        candidates /= np.linalg.norm(candidates, axis=1)[self.item_sums > 0].mean()
+        relative = (values / values[0]) ** np.float32(config.spectral_power)
+        contexts = _power(self.item_sums, -config.item_exponent)[:, None] * vectors * relative
+        towers = TwoTower(spec, where)
+        for name, table in (("item", candidates), ("context", contexts)):
+            towers.tables[name][:, : len(values)] = torch.from_numpy(table).to(where)
+        return towers
+
+
+def solve_log(  # noqa: PLR0913 - one argument for each thing the caller decides
     histories: Histories,
     config: SpectralConfig,
     *,
     dim: int,
-    history_length: int,
     ordered: bool,
     seed: int,
-    device: str,
+    device: str = "cpu",
     checkpoint: Path | None = None,
     reporter: Reporter = SILENT,
-) -> TwoTower:
-    """Return the linear towers at which the spectral contrastive loss of the histories is least.
+) -> ClosedForm:
+    """Solve for the ``dim`` leading coordinates of a log.
 
     Args:
         histories: what to learn from. Repeats add up.
-        config: the exponents, and how exactly to solve.
-        dim: length of a vector. Coordinates beyond the rank of the log are zero.
-        history_length: the most recent items of a history that are used in a user vector.
+        config: the exponents of R, and how exactly to solve.
+        dim: how many coordinates; there are fewer where the rank of the log is less.
         ordered: whether the order of histories means something; if not, they are sets.
         seed: of the solver.
         device: "auto", "cpu" or "cuda".
@@ -62,7 +108,6 @@ def solve_towers(  # noqa: PLR0913 - one argument for each thing the caller deci
         InputError: there is no interaction.
         IntegrityError: the checkpoint is damaged.
     """
-    where = device_of(device)
     ratings, item_sums = _normalised(histories, config, config.pair_age_exponent if ordered else 0.0)
     found = solve(
         ratings,
@@ -70,28 +115,11 @@ def solve_towers(  # noqa: PLR0913 - one argument for each thing the caller deci
         tolerance=config.tolerated_error,
         max_rounds=config.most_rounds,
         seed=seed,
-        device=where,
+        device=device_of(device),
         checkpoint=checkpoint,
         reporter=reporter,
     )
-    spec = TowerSpec(
-        n_users=len(histories),
-        n_items=histories.n_items,
-        embedding_dim=dim,
-        query_encoder="aged_history",
-        candidate_encoder="item_id",
-        similarity="dot",
-        history_length=history_length,
-        age_exponent=config.spectral_age_exponent if ordered else 0.0,
-    )
-    towers, rank = TwoTower(spec, where), len(found.values)
-    candidates = _power(item_sums, config.item_exponent)[:, None] * found.vectors
-    candidates /= np.linalg.norm(candidates, axis=1)[item_sums > 0].mean()
-    relative = (found.values / found.values[0]) ** np.float32(config.spectral_power)
-    contexts = _power(item_sums, -config.item_exponent)[:, None] * found.vectors * relative
-    for name, table in (("item", candidates), ("context", contexts)):
-        towers.tables[name][:, :rank] = torch.from_numpy(table).to(where)
-    return towers
+    return ClosedForm(found, item_sums, len(histories), ordered)
 
 
 def _normalised(

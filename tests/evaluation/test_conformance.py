@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from closed_form import solve_towers
 
 from recsys_cl.config import EvaluateConfig, IndexConfig, PairsConfig, SpectralConfig, TrainConfig
 from recsys_cl.evaluation.recommender import Recommender
@@ -22,7 +23,6 @@ from recsys_cl.retrieval.retriever import Retriever
 from recsys_cl.retrieval.tuning import build_index
 from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.loop import train
-from recsys_cl.training.spectral import solve_towers
 
 BASELINES = "recsys_cl.evaluation.baselines"
 UNPERSONAL = {"popularity", "recent_popularity"}  # the same list for all

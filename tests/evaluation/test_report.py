@@ -285,3 +285,18 @@ def test_names_and_numbers_as_people_write_them():
     assert findings.label("recent_popularity") == "Recent popularity"
     assert findings.number(-0.00001) == "0.0000"
     assert findings.signed(-0.5) == "\N{MINUS SIGN}0.5000"
+
+
+@FORMS
+def test_it_says_what_each_index_loses_and_keeps_of_an_item(form):
+    tried = (
+        TrialFacts(kind="exact", recall=1.0, ms_per_query=0.2, bytes_per_item=4096.0),
+        TrialFacts(kind="sq8", recall=0.9875, ms_per_query=0.3, bytes_per_item=1024.4),
+    )
+    index = IndexFacts(
+        kind="sq8", recall=0.9875, ms_per_query=0.3, bytes=42_000_000, bytes_per_item=1024.4, tried=tried
+    )
+    text = form(FULL.model_copy(update={"index": index}))
+    assert "0.0125 lost" in text
+    for shown in ("Bytes an item", "4,096", "1,024"):
+        assert shown in text

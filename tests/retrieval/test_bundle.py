@@ -52,7 +52,7 @@ def test_what_is_read_is_what_was_written(stored, bundle):
     assert read.items.equals(bundle.items)
     np.testing.assert_array_equal(read.histories.indptr, bundle.histories.indptr)
     np.testing.assert_array_equal(read.histories.item_nums, bundle.histories.item_nums)
-    np.testing.assert_array_equal(read.search.vectors, bundle.search.vectors)
+    np.testing.assert_array_equal(read.search.index.vectors, bundle.search.index.vectors)
     assert read.index == bundle.index
     assert read.config == bundle.config
     everyone = Queries(np.arange(40, dtype=np.int32), bundle.histories)

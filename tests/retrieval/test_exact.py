@@ -58,16 +58,19 @@ def test_what_scores_too_little_is_padding(scores, k):
 
 
 @pytest.mark.parametrize("k", [1, 7, 50, 400])
-def test_top_k_of_many_distinct_and_many_equal_scores(k):
+@pytest.mark.parametrize("n_items", [300, 3001])
+def test_top_k_of_many_distinct_and_many_equal_scores(n_items, k):
     draw = np.random.default_rng(0)
-    scores = draw.normal(size=(50, 300)).astype(np.float32)
+    scores = draw.normal(size=(20, n_items)).astype(np.float32)
+    scores[:, 5:9] = -np.inf
     scores[::2] = np.round(scores[::2], 1)
     assert_same(exact.top_k(torch.from_numpy(scores.copy()), k), sorted_out(scores, k))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_scores_that_are_no_numbers_are_refused(bad):
-    scores = torch.zeros(3, 4)
+@pytest.mark.parametrize("n_items", [4, 400])
+def test_scores_that_are_no_numbers_are_refused(n_items, bad):
+    scores = torch.zeros(3, n_items)
     scores[1, 2] = bad
     with pytest.raises(RecsysError, match=r"Query 1 of 3 .*not finite"):
         exact.top_k(scores, 2)

@@ -9,6 +9,7 @@ import pytest
 
 from recsys_cl.config import IndexConfig
 from recsys_cl.errors import ConfigError, RecsysError
+from recsys_cl.retrieval.faiss_index import FaissIndex
 from recsys_cl.retrieval.tuning import IndexReport, build_index
 
 
@@ -59,6 +60,35 @@ def test_what_no_kind_reaches_is_said_plainly(vectors, monkeypatch):
     _, report = build_index(*vectors, IndexConfig(index_kind="ivf_sq8", index_recall=1.0), k=20, seed=0)
     assert (report.kind, report.recall) == ("exact", 1.0)
     assert "No approximate index found 100.0% of exact search (the closest, ivf_sq8, found" in report.note
+
+
+@pytest.mark.parametrize("exact_below", [1000, 50_000])
+def test_the_index_keeps_to_a_bound(vectors, exact_below):
+    config = IndexConfig(exact_below=exact_below, index_recall=0.9, index_max_bytes_per_item=40)
+    search, report = build_index(*vectors, config, k=20, seed=0)
+    within = [trial for trial in report.tried if trial.bytes_per_item <= 40]
+    assert {trial.kind for trial in report.tried} - {trial.kind for trial in within} >= {"exact", "hnsw", "ivf_flat"}
+    assert search.index.n_bytes / 3000 <= 40
+    assert report.ms_per_query == min(trial.ms_per_query for trial in within if trial.recall >= 0.9)
+    assert report.note.endswith("finds 90.0% of exact search within 40 bytes an item.")
+    for trial in report.tried:
+        assert trial.bytes_per_item * 3000 == pytest.approx(FaissIndex.build(trial.kind, vectors[0]).n_bytes)
+
+
+def test_what_cannot_be_had_within_the_bound_is_said_plainly(vectors):
+    config = IndexConfig(index_recall=1.0, index_max_bytes_per_item=40)
+    _, report = build_index(*vectors, config, k=20, seed=0)
+    assert report.recall == max(trial.recall for trial in report.tried if trial.bytes_per_item <= 40) < 1
+    assert "No index within 40 bytes an item found 100.0% of exact search; this one found the most, 9" in report.note
+    with pytest.raises(ConfigError, match=r"keeps an item in 3 bytes; the smallest, sq4, takes 8\. Raise --index-max"):
+        build_index(*vectors, IndexConfig(index_max_bytes_per_item=3), k=20, seed=0)
+    with pytest.raises(ConfigError, match="the smallest, exact, takes 64"):
+        build_index(*vectors, IndexConfig(index_kind="exact", index_max_bytes_per_item=63), k=20, seed=0)
+
+
+def test_a_bound_that_exact_search_keeps_to_changes_nothing(vectors):
+    _, report = build_index(*vectors, IndexConfig(index_max_bytes_per_item=64), k=20, seed=0)
+    assert (report.kind, len(report.tried)) == ("exact", 1)
 
 
 def test_a_report_comes_back_from_json(vectors):

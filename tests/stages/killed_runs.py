@@ -38,6 +38,7 @@ from recsys_cl.training.learner import Learner
 from recsys_cl.workspace import Workspace
 
 SETTINGS: dict[str, Any] = {
+    "budget": "0s",
     "epochs": 2,
     "embedding_dim": 4,
     "batch_size": 32,

@@ -11,6 +11,7 @@ import time
 
 import pytest
 import torch
+from closed_form import solve_towers
 from planted_log import USERS, recall_of_group
 from rich.console import Console
 
@@ -20,7 +21,6 @@ from recsys_cl.progress import Reporter
 from recsys_cl.training import loop
 from recsys_cl.training.learner import Learner
 from recsys_cl.training.loop import train
-from recsys_cl.training.spectral import solve_towers
 
 
 class Killed(BaseException):

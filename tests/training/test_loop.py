@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from closed_form import solve_towers
 from planted_log import ITEMS, USERS, all_queries, recall_of_group
 from rich.console import Console
 
@@ -21,7 +22,6 @@ from recsys_cl.progress import Reporter
 from recsys_cl.towers.spec import TowerSpec
 from recsys_cl.training.learner import Learner
 from recsys_cl.training.loop import Trained, train
-from recsys_cl.training.spectral import solve_towers
 
 
 def run(pairs, config, **options):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from closed_form import solve_towers
 from planted_log import ITEMS, USERS, all_queries, recall_of_group
 
 from recsys_cl.config import SpectralConfig
@@ -12,7 +13,6 @@ from recsys_cl.contrast import spectral_solver
 from recsys_cl.errors import InputError
 from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.towers.two_tower import TwoTower
-from recsys_cl.training.spectral import solve_towers
 
 EXACT = {"tolerated_error": 1e-7, "most_rounds": 60}
 
