@@ -187,4 +187,4 @@ def test_features_are_refused_by_encoders_that_take_none(encoder):
     with pytest.raises(ConfigError, match=encoder):
         member("recsys_cl.towers.query_encoders", encoder).Encoder(spec())(inputs)
     with pytest.raises(ConfigError, match="item_id"):
-        member("recsys_cl.towers.candidate_encoders", "item_id").Encoder(4)(CandidateInputs(table, none, table))
+        member("recsys_cl.towers.candidate_encoders", "item_id").Encoder(spec())(CandidateInputs(table, none, table))

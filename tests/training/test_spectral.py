@@ -9,6 +9,7 @@ from closed_form import solve_towers
 from planted_log import ITEMS, USERS, all_queries, recall_of_group
 
 from recsys_cl.config import SpectralConfig
+from recsys_cl.contrast import spectral_solver
 from recsys_cl.errors import InputError
 from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.towers.two_tower import TwoTower
@@ -159,14 +160,20 @@ def test_one_seed_one_result_and_another_seed_the_same_towers(planted):
     np.testing.assert_allclose(scores(first, planted.histories), scores(other, planted.histories), atol=1e-3)
 
 
-def test_broken_off_it_goes_on_to_the_same_towers(log, tmp_path):
+def test_broken_off_it_goes_on_to_the_same_towers(tmp_path, monkeypatch):
+    rng = np.random.default_rng(4)
+    log = histories([rng.integers(150, size=12).tolist() for _ in range(200)], 150)
     whole = solved(log)
-    solved(log, most_rounds=1, checkpoint=tmp_path / "spectral")
-    assert (tmp_path / "spectral" / "last").is_dir()
-    kept = solved(log, checkpoint=tmp_path / "spectral")
-    np.testing.assert_allclose(scores(kept, log), scores(whole, log), atol=1e-4)
-    again = solved(log, checkpoint=tmp_path / "spectral")
-    np.testing.assert_allclose(scores(again, log), scores(whole, log), atol=1e-4)
+    after_one_round = solved(log, most_rounds=1, checkpoint=tmp_path / "spectral")
+    assert after_one_round.digest != whole.digest
+
+    def begin(*_):
+        raise AssertionError("it was begun anew")
+
+    monkeypatch.setattr(spectral_solver, "_sketch", begin)
+    assert solved(log, checkpoint=tmp_path / "spectral").digest == whole.digest
+    with pytest.raises(AssertionError, match="anew"):
+        solved(log, checkpoint=tmp_path / "spectral", user_exponent=0.9)
 
 
 def test_saved_and_loaded_they_are_equal(log, tmp_path):
