@@ -52,6 +52,7 @@ LOGS = {
     "ml-1m": Log("ml-1m/ratings_ge4.csv"),
     "online-retail": Log("online-retail/online_retail.parquet", settings={"item_col": "Description"}),
     "gowalla": Log("gowalla/train.txt", test="gowalla/test.txt"),
+    "gowalla-in-order": Log("gowalla/train.txt", test="gowalla/test.txt", settings={"ordered": True}),
     "amazon-beauty": Log("amazon-beauty/Beauty.txt"),
 }
 
@@ -73,6 +74,8 @@ def run_one(name: str, home: Path, until: str) -> dict[str, Any]:
         "users": report.examined.headline,
         "ceiling": report.examined.recall_ceiling,
         "seconds": result["seconds"],
+        "method": result["training"]["method"],
+        "dim": result["training"]["dim"],
         "epochs": result["training"]["best_epoch"],
         "registry": result.get("registry"),
         "peak_mib": kibibytes / (1 if sys.platform != "darwin" else 1024) / 1024,
@@ -167,16 +170,20 @@ def _costs(results: Mapping[str, dict[str, Any]]) -> str:
     stages = [stage for stage in STAGES if any(stage in one["seconds"] for one in results.values())]
     lines = ["## Seconds a stage, and peak memory", ""]
     lines += [
-        _table_row(["log", *stages, "all", "epochs", "peak, MiB"]),
-        _table_row(["---", *["---:"] * (len(stages) + 3)]),
+        _table_row(["log", *stages, "all", "method", "dimensions", "epochs", "peak, MiB"]),
+        _table_row(["---", *["---:"] * (len(stages) + 5)]),
     ]
     for log, one in results.items():
         seconds = one["seconds"]
         cells = [f"{seconds[stage]:.1f}" if stage in seconds else "" for stage in stages]
         lines.append(
-            _table_row([log, *cells, f"{sum(seconds.values()):.1f}", str(one["epochs"]), f"{one['peak_mib']:,.0f}"])
+            _table_row([log, *cells, f"{sum(seconds.values()):.1f}", *_chosen(one), f"{one['peak_mib']:,.0f}"])
         )
     return "\n".join(lines)
+
+
+def _chosen(one: Mapping[str, Any]) -> list[str]:
+    return [one["method"], str(one["dim"]), str(one["epochs"])]
 
 
 def _table_row(cells: list[str]) -> str:
