@@ -28,6 +28,7 @@ from recsys_cl.training.spectral import solve_log
 
 # Users drawn for what is asked after every epoch, and for what is asked of every prior that is tried.
 _STOPPING_USERS, _PRIOR_USERS = 10_000, 2048
+_WEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the closed form where it is joined with trained towers
 _SAID: dict[FittedOn, str] = {
     "train": "Fitting on the training part, with validation after each epoch.",
     "train_and_validation": "Fitting once more, on the training and validation parts.",
@@ -78,14 +79,16 @@ def train(job: Job, prepared: Prepared) -> TrainedRun:
     fits = {method: _Fit(*settings) for method, settings in choice.settings.items()}
     for method, fit in fits.items():
         _fit(job, run, fit, "train", None, run.folder / "tried" / method)
-    best = max(fits, key=lambda method: _judged(run.folder / "tried" / method))
+    if len(fits) > 1 and job.config.train.embedding_dim is None:  # joined vectors are as long as both
+        _join(job, run, "train", None, run.folder / "tried" / "joined", run.folder / "tried")
+    best = max((folder.name for folder in _tried(run)), key=lambda name: _judged(run.folder / "tried" / name))
     if not (run.folder / "train").exists():
         with whole_folder(run.folder / "train") as scratch:
             shutil.copytree(run.folder / "tried" / best, scratch, dirs_exist_ok=True)
     like = run.training("train")
-    _fit(job, run, fits[best], "train_and_validation", like, run.folder / "train_and_validation")
+    _refit(job, run, fits, best, like, "train_and_validation")
     if run.registered == "all":
-        _fit(job, run, fits[best], "all", like, run.folder / "all")
+        _refit(job, run, fits, best, like, "all")
     link = os.path.relpath(prepared.folder, run.folder)
     write_json(run.folder / "run.json", {"key": key, "registered": run.registered, "prepared": link})
     return run
@@ -134,6 +137,52 @@ def _chosen(job: Job, run: TrainedRun) -> Choice:
         job.reporter.say(sentence)
     write_json(path, choice.describe())
     return choice
+
+
+def _tried(run: TrainedRun) -> list[Path]:
+    return sorted(folder for folder in (run.folder / "tried").iterdir() if (folder / "training.json").exists())
+
+
+def _refit(
+    job: Job, run: TrainedRun, fits: dict[str, _Fit], best: str, like: dict[str, Any], fitted_on: FittedOn
+) -> None:
+    """Fit on more data what was found best, as long as was found best."""
+    if best != "joined":
+        _fit(job, run, fits[best], fitted_on, like, run.folder / fitted_on)
+        return
+    parts = run.folder / f"{fitted_on}-parts"
+    for method, fit in fits.items():
+        facts: dict[str, Any] = read_json(run.folder / "tried" / method / "training.json")
+        _fit(job, run, fit, fitted_on, facts, parts / method)
+    _join(job, run, fitted_on, like, run.folder / fitted_on, parts)
+
+
+def _join(
+    job: Job, run: TrainedRun, fitted_on: FittedOn, like: dict[str, Any] | None, folder: Path, parts: Path
+) -> None:
+    """Join the closed form and the trained towers in ``parts``, with the weight that validation or ``like`` gives."""
+    if folder.exists():
+        return
+    pairs, vocabulary = run.prepared.pairs(fitted_on), run.prepared.vocabulary(fitted_on)
+    towers = [TwoTower.load(parts / method) for method in ("spectral", "hybrid")]
+    temperature = job.config.train.temperature
+    facts = like or dict[str, Any](read_json(parts / "hybrid" / "training.json"))
+    if like is None:
+        validation = _validation(run.prepared, vocabulary)
+        if validation is None:
+            return
+        judge = _ndcg(_some_of(validation, _PRIOR_USERS, job.config.seed))
+        weight = max(_WEIGHTS, key=lambda one: judge(TwoTower.joined(towers, (one, 1 - one))))
+        joined = TwoTower.joined(towers, (weight, 1 - weight))
+        prior = PopularityPrior(validation=judge(joined))
+        if job.config.train.popularity_prior:
+            prior = fit_prior(joined, pairs.histories, temperature, judge)
+        facts |= {"method": "joined", "weight": weight, "prior": asdict(prior), "dim": joined.spec.embedding_dim}
+    joined, prior = TwoTower.joined(towers, (facts["weight"], 1 - facts["weight"])), PopularityPrior(**facts["prior"])
+    prior.apply(joined, pairs.histories, temperature)
+    with whole_folder(folder) as scratch:
+        joined.save(scratch)
+        write_json(scratch / "training.json", facts)
 
 
 def _judged(folder: Path) -> float:

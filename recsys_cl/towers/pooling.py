@@ -8,6 +8,8 @@ import scipy.sparse as sp
 import torch
 from torch.nn import functional
 
+from recsys_cl.towers.inputs import QueryInputs
+
 
 class _RaggedSum(torch.autograd.Function):
     """Weighted sum of the rows that each ragged row names.
@@ -54,6 +56,13 @@ def weighted_sum(
     """
     sums: torch.Tensor = _RaggedSum.apply(rows, members, offsets, weights)  # type: ignore[no-untyped-call]  # torch has no types
     return sums
+
+
+def age_weights(inputs: QueryInputs, exponent: float) -> torch.Tensor:
+    """Return age^-``exponent`` for each member of the histories, (h,); the newest of each is of age 1."""
+    lengths = inputs.offsets.diff()
+    ages = inputs.offsets[1:].repeat_interleave(lengths) - torch.arange(len(inputs.history), device=lengths.device)
+    return ages.to(inputs.history_rows.dtype).pow(-exponent)
 
 
 def pooled(rows: torch.Tensor, members: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,13 @@ from pydantic import Field
 from recsys_cl.config import Settings
 
 
+class PartSpec(Settings):
+    """One of several towers that were joined, as its vectors stand in the columns of the joined tables."""
+
+    embedding_dim: int = Field(ge=1, description="columns")
+    age_exponent: float = Field(ge=0, description="how fast what is older counts less")
+
+
 class TowerSpec(Settings):
     """What it takes to build the towers."""
 
@@ -22,3 +29,4 @@ class TowerSpec(Settings):
     age_exponent: float = Field(
         0.0, ge=0, description="how fast what is older counts less, where the encoder heeds age"
     )
+    parts: tuple[PartSpec, ...] = Field((), description="what was joined, for an encoder that reads parts")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +21,7 @@ from recsys_cl.files import digest_of, read_json, write_json
 from recsys_cl.pairs.histories import Queries
 from recsys_cl.pairs.ragged import offsets_of, positions
 from recsys_cl.towers.inputs import CandidateInputs, QueryInputs
-from recsys_cl.towers.spec import TowerSpec
+from recsys_cl.towers.spec import PartSpec, TowerSpec
 
 
 class TwoTower:
@@ -116,6 +117,27 @@ class TwoTower:
         """Copy weights, as `state` gives them, into the towers."""
         for name, tensor in self.state().items():
             tensor.copy_(state[name])
+
+    @classmethod
+    def joined(cls, parts: Sequence[TwoTower], weights: Sequence[float]) -> Self:
+        """Return towers whose scores are the weighted sum of the scores of ``parts``, without their priors.
+
+        Args:
+            parts: of one log, each with the query encoder "aged_history".
+            weights: one a part.
+        """
+        specs = tuple(PartSpec(embedding_dim=p.spec.embedding_dim, age_exponent=p.spec.age_exponent) for p in parts)
+        changes = {
+            "embedding_dim": sum(part.embedding_dim for part in specs),
+            "query_encoder": "joined_history",
+            "similarity": "dot",
+            "parts": specs,
+        }
+        joined = cls(parts[0].spec.model_copy(update=changes), parts[0].device)
+        candidates = [weight * part.item_vectors(with_prior=False) for part, weight in zip(parts, weights, strict=True)]
+        joined.tables["item"].copy_(torch.from_numpy(np.hstack(candidates)))
+        joined.tables["context"].copy_(torch.hstack([part.tables["context"] for part in parts]))
+        return joined
 
     @property
     def digest(self) -> str:

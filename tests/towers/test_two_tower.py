@@ -115,6 +115,18 @@ def test_the_digest_follows_what_they_are_made_of_and_every_weight(encoder):
     assert len(digests) == 2 + sum(tensor.numel() > 0 for tensor in again.state().values())
 
 
+def test_joined_towers_score_the_weighted_sum_of_their_parts():
+    parts = [
+        towers(query_encoder="aged_history", age_exponent=exponent, embedding_dim=dim, similarity=similarity)
+        for exponent, dim, similarity in ((1.0, 4, "dot"), (0.0, 3, "cosine"))
+    ]
+    joined = TwoTower.joined(parts, (0.3, 0.7))
+    scores = [part.query_vectors(ASKED) @ part.item_vectors().T for part in parts]
+    expected = 0.3 * scores[0] + 0.7 * scores[1]
+    np.testing.assert_allclose(joined.query_vectors(ASKED) @ joined.item_vectors().T, expected, atol=1e-6)
+    assert joined.spec.embedding_dim == 7
+
+
 def test_cosine_vectors_have_length_one_and_nobody_stays_zero():
     made = towers(similarity="cosine")
     lengths = np.linalg.norm(made.query_vectors(ASKED), axis=1)

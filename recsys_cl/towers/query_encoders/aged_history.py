@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from recsys_cl.towers.inputs import QueryInputs, refuse_features
-from recsys_cl.towers.pooling import weighted_sum
+from recsys_cl.towers.pooling import age_weights, weighted_sum
 from recsys_cl.towers.spec import TowerSpec
 
 
@@ -31,7 +31,5 @@ class Encoder(nn.Module):
     def forward(self, inputs: QueryInputs) -> torch.Tensor:
         """Return (b, dim); zeros where the history is empty."""
         refuse_features("aged_history", inputs.features)
-        lengths = inputs.offsets.diff()
-        ages = inputs.offsets[1:].repeat_interleave(lengths) - torch.arange(len(inputs.history), device=lengths.device)
-        weights = ages.to(inputs.history_rows.dtype).pow(-self.age_exponent)
+        weights = age_weights(inputs, self.age_exponent)
         return functional.normalize(weighted_sum(inputs.history_rows, inputs.history, inputs.offsets, weights))
