@@ -23,6 +23,7 @@ def spec(**changes):
         "candidate_encoder": "item_id",
         "similarity": "dot",
         "history_length": 3,
+        "parts": [{"embedding_dim": 1, "age_exponent": 0.0}, {"embedding_dim": 3, "age_exponent": 1.0}],
     }
     return TowerSpec.of({**values, **changes})
 
@@ -125,6 +126,11 @@ def test_joined_towers_score_the_weighted_sum_of_their_parts():
     expected = 0.3 * scores[0] + 0.7 * scores[1]
     np.testing.assert_allclose(joined.query_vectors(ASKED) @ joined.item_vectors().T, expected, atol=1e-6)
     assert joined.spec.embedding_dim == 7
+
+
+def test_parts_that_do_not_make_up_the_vectors_are_refused():
+    with pytest.raises(ConfigError, match="joins towers"):
+        towers(query_encoder="joined_history", parts=[])
 
 
 def test_cosine_vectors_have_length_one_and_nobody_stays_zero():

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from recsys_cl.errors import ConfigError
 from recsys_cl.towers.inputs import QueryInputs, refuse_features
 from recsys_cl.towers.pooling import age_weights, weighted_sum
 from recsys_cl.towers.spec import TowerSpec
@@ -19,6 +20,9 @@ class Encoder(nn.Module):
 
     Args:
         spec: of the towers.
+
+    Raises:
+        ConfigError: the parts do not make up the vectors.
     """
 
     reads = frozenset({"context"})
@@ -26,6 +30,11 @@ class Encoder(nn.Module):
     def __init__(self, spec: TowerSpec) -> None:
         super().__init__()
         self.parts = spec.parts
+        if sum(part.embedding_dim for part in spec.parts) != spec.embedding_dim:
+            raise ConfigError(
+                "The encoder 'joined_history' joins towers that were fitted apart and cannot be trained itself; name "
+                "another with --query-encoder."
+            )
 
     def forward(self, inputs: QueryInputs) -> torch.Tensor:
         """Return (b, dim); zeros where the history is empty."""
