@@ -174,10 +174,12 @@ def _join(
         judge = _ndcg(_some_of(validation, _PRIOR_USERS, job.config.seed))
         weight = max(_WEIGHTS, key=lambda one: judge(TwoTower.joined(towers, (one, 1 - one))))
         joined = TwoTower.joined(towers, (weight, 1 - weight))
+        recall = _recall(_some_of(validation, _STOPPING_USERS, job.config.seed), job.config.train.early_stop_k)(joined)
         prior = PopularityPrior(validation=judge(joined))
         if job.config.train.popularity_prior:
             prior = fit_prior(joined, pairs.histories, temperature, judge)
-        facts |= {"method": "joined", "weight": weight, "prior": asdict(prior), "dim": joined.spec.embedding_dim}
+        facts |= {"method": "joined", "weight": weight, "dim": joined.spec.embedding_dim}
+        facts |= {"best_validation": recall, "prior": asdict(prior)}
     joined, prior = TwoTower.joined(towers, (facts["weight"], 1 - facts["weight"])), PopularityPrior(**facts["prior"])
     prior.apply(joined, pairs.histories, temperature)
     with whole_folder(folder) as scratch:
