@@ -22,6 +22,8 @@ from recsys_cl.pairs.batches import Batch, numbered
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.pairs.ragged import distinct, offsets_of, positions, row_numbers
 
+Mask = npt.NDArray[np.bool_]
+
 _HELD_OUT = 0.3  # share of an unordered history that is held out, unless that is more than a window
 _ORDER, _DRAWS = 2, 3  # streams of randomness that must not meet each other, nor those of `pairs.batches`
 
@@ -75,14 +77,14 @@ class Cuts:
         rows = row_numbers(lengths)
         flat = positions(histories.indptr[users], lengths)
         taken = histories.item_nums[flat]
-        asked, wanted = self._at_cuts(lengths, rng) if self.ordered else self._held_out(lengths, rows, rng)
+        before, asked, wanted = self._at_cuts(lengths, rng) if self.ordered else self._held_out(lengths, rows, rng)
         drawn = rng.integers(self.pairs.n_items, size=self.uniform_negatives, dtype=np.int32)
         candidates = distinct(np.concatenate([taken[wanted], drawn]))
         columns = self._columns(candidates, taken)
         entries = rows * len(candidates) + columns
         positives, first = np.unique(entries[wanted], return_index=True)
-        before = np.unique(entries[asked & (columns >= 0)])
-        repeats = np.isin(positives, before)
+        known = np.unique(entries[before & (columns >= 0)])
+        repeats = np.isin(positives, known)
         positives, first = positives[~repeats], first[~repeats]
         of_row = positives // len(candidates)
         items, candidate_slots, history_items, history_slots = numbered(
@@ -102,28 +104,29 @@ class Cuts:
             candidate_slots,
             self._log_inclusion[candidates],
             positives,
-            before,
+            known,
             self._weights[flat[wanted][first]] / np.sqrt(np.bincount(of_row))[of_row].astype(np.float32),
         )
 
-    def _at_cuts(
-        self, lengths: npt.NDArray[np.int64], rng: np.random.Generator
-    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """Return which of the items laid end to end come before their row's cut, and which follow next."""
+    def _at_cuts(self, lengths: npt.NDArray[np.int64], rng: np.random.Generator) -> tuple[Mask, Mask, Mask]:
+        """Return which items laid end to end come before their row's cut, which of them are used, and which follow."""
         distance = positions(-rng.integers(1, lengths), lengths)  # 0 is the first after the cut
-        return (distance < 0) & (distance >= -self.pairs.config.history_length), (distance >= 0) & (
-            distance < self.window
-        )
+        before = distance < 0
+        recent = before & (distance >= -self.pairs.config.history_length)
+        return before, recent, ~before & (distance < self.window)
 
     def _held_out(
         self, lengths: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], rng: np.random.Generator
-    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """Return which items laid end to end are kept as history, and which are held out: of each, one at least."""
+    ) -> tuple[Mask, Mask, Mask]:
+        """Return which items laid end to end are kept, which of them are used (all), and which are held out.
+
+        Of each row one at least is kept, and one held out.
+        """
         chance, starts = rng.random(len(rows)), offsets_of(lengths)[:-1]
         held = chance < self._share(lengths)[rows]
         held |= chance == np.minimum.reduceat(chance, starts)[rows]
         held &= chance < np.maximum.reduceat(chance, starts)[rows]
-        return ~held, held
+        return ~held, ~held, held
 
     def _share(self, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         return np.minimum(_HELD_OUT, self.window / np.maximum(lengths, 1))

@@ -54,13 +54,17 @@ def _named(config: RunConfig) -> Iterator[tuple[str, str]]:
 
 
 def _require_place_to_start(config: RunConfig) -> None:
-    """Refuse to start gradient descent from the closed form where the user tower lacks the table that it fills."""
-    asked = config.train.query_encoder
-    if config.train.method == "hybrid" and "context" not in member(QUERY_ENCODERS, asked).Encoder.reads:
-        able = [name for name in members(QUERY_ENCODERS) if "context" in member(QUERY_ENCODERS, name).Encoder.reads]
+    """Refuse a user tower that can't be trained, or that lacks the table which the closed form fills."""
+    asked, method = config.train.query_encoder, config.train.method
+    encoders = {name: member(QUERY_ENCODERS, name).Encoder for name in members(QUERY_ENCODERS)}
+    able = {name for name, encoder in encoders.items() if encoder.trainable}
+    if method in {"hybrid", "auto"}:
+        able = {name for name in able if "context" in encoders[name].reads}
+    if method != "spectral" and asked not in able:
+        other = "" if method == "gradient" else ", or say --method gradient"
         raise ConfigError(
-            f"Method hybrid starts from the closed form, which the query encoder {asked!r} has no context table for. "
-            f"Name one that has with --query-encoder ({', '.join(able)}), or say --method gradient."
+            f"Method {method} cannot train the query encoder {asked!r}: it joins towers, or has no context table for the "
+            f"closed form to start from. Name another with --query-encoder ({', '.join(sorted(able))}){other}."
         )
 
 

@@ -23,6 +23,7 @@ class Encoder(nn.Module):
     """
 
     reads = frozenset({"context"})
+    trainable = True
 
     def __init__(self, spec: TowerSpec) -> None:
         super().__init__()

@@ -26,6 +26,7 @@ class Encoder(nn.Module):
     """
 
     reads = frozenset({"context"})
+    trainable = False
 
     def __init__(self, spec: TowerSpec) -> None:
         super().__init__()

@@ -1,0 +1,143 @@
+"""Settings chosen within a budget: what is tried, what is left out, and that a choice is kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recsys_cl.config import RunConfig, TrainConfig, load_config
+from recsys_cl.errors import ConfigError
+from recsys_cl.evaluation.protocol import examine
+from recsys_cl.files import read_json
+from recsys_cl.progress import SILENT
+from recsys_cl.stages import train as stage
+from recsys_cl.stages.choose import Choice, Chooser
+from recsys_cl.stages.ingest import Source, ingest
+from recsys_cl.stages.job import Job
+from recsys_cl.stages.pairs import Prepared, prepare
+from recsys_cl.workspace import Workspace
+
+SMALL: dict[str, Any] = {"epochs": 3, "batch_size": 64, "uniform_negatives": 16}
+
+
+def job(home: Path, **settings: Any) -> Job:
+    workspace = Workspace.at(home)
+    config = load_config(None, SMALL | settings)
+    return Job(workspace, "tiny", config, workspace.tracking_uri, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, tiny_log: Path) -> Prepared:
+    begun = job(tmp_path_factory.mktemp("home"))
+    return prepare(begun, ingest(begun, Source(inputs=(tiny_log,))))
+
+
+def chooser(prepared: Prepared, seconds_a_look: float = 0.0, **settings: Any) -> Chooser:
+    """Return a chooser whose clock goes on by so much whenever it is looked at."""
+    config: RunConfig = load_config(None, SMALL | settings)
+    validation = examine(prepared.seen("train"), prepared.part("validation"), prepared.vocabulary("train")).asked
+    ticks = count()
+    return Chooser(
+        prepared.pairs("train"),
+        validation,
+        config.train,
+        config.spectral,
+        ordered=prepared.ordered,
+        seed=0,
+        device="cpu",
+        reporter=SILENT,
+        clock=lambda: next(ticks) * seconds_a_look,
+    )
+
+
+def test_with_time_enough_every_rung_is_tried_and_both_methods_are_fitted(prepared):
+    choice = chooser(prepared).choose()
+    assert set(choice.settings) == {"spectral", "hybrid"}
+    assert len([trial for trial in choice.trials if trial["dim"] == 64]) >= 12
+    train, spectral = choice.settings["spectral"]
+    best = max(choice.trials, key=lambda trial: trial["figure"])
+    assert train.embedding_dim in {trial["dim"] for trial in choice.trials}
+    assert spectral.user_exponent in {0.35, 0.2, 0.5}
+    assert best["figure"] > 0
+    assert choice.settings["hybrid"][0].epochs == 3
+
+
+def test_one_clock_one_choice(prepared):
+    assert chooser(prepared, 0.01).choose() == chooser(prepared, 0.01).choose()
+
+
+def test_without_time_for_anything_there_is_still_a_closed_form(prepared):
+    choice = chooser(prepared, 1000.0, budget="1s").choose()
+    assert set(choice.settings) == {"spectral"}
+    assert len(choice.trials) == 2  # one setting, one number of dimensions
+    assert any("Gradient descent was left out" in sentence for sentence in choice.told)
+
+
+def test_gradient_descent_that_is_asked_for_has_an_epoch_however_short_the_time(prepared):
+    choice = chooser(prepared, 1000.0, budget="1s", method="hybrid").choose()
+    assert [train.epochs for train, _ in choice.settings.values()] == [1]
+    assert set(choice.settings) == {"hybrid"}
+
+
+def test_what_is_given_is_not_chosen(prepared):
+    choice = chooser(prepared, embedding_dim=8).choose()
+    assert {train.embedding_dim for train, _ in choice.settings.values()} == {8}
+    assert {trial["dim"] for trial in choice.trials} == {8}
+    assert set(chooser(prepared, method="spectral").choose().settings) == {"spectral"}
+
+
+def test_where_there_is_no_order_ages_are_not_tried(prepared):
+    unordered = replace(chooser(prepared), ordered=False)
+    trials = unordered.choose().trials
+    for name in ("pair_age_exponent", "spectral_age_exponent"):
+        assert len({trial[name] for trial in trials}) == 1
+
+
+def test_a_choice_survives_being_written_down(prepared):
+    choice = chooser(prepared, 1000.0).choose()
+    assert Choice.of(choice.describe()) == choice
+
+
+def test_a_choice_is_kept_and_what_validation_likes_best_is_refitted(prepared, tmp_path, monkeypatch):
+    begun = job(tmp_path)
+    run = stage.train(begun, prepared)
+    folders = {folder.parent.name: read_json(folder) for folder in run.folder.glob("tried/*/training.json")}
+    assert set(folders) == {"spectral", "hybrid", "joined"}
+    best = max(folders, key=lambda name: folders[name]["prior"]["validation"])
+    assert run.training("train_and_validation")["method"] == best
+    assert run.training("train_and_validation")["prior"] == folders[best]["prior"]
+    monkeypatch.setattr(Chooser, "choose", lambda _: pytest.fail("it was searched again"))
+    assert stage.train(begun, prepared).towers("train").digest == run.towers("train").digest
+
+
+def test_joined_towers_are_refitted_from_both_parts(prepared, tmp_path, monkeypatch):
+    judged = stage._judged
+    monkeypatch.setattr(stage, "_judged", lambda folder: judged(folder) + (folder.name == "joined"))
+    run = stage.train(job(tmp_path, refit="all"), prepared)
+    for fitted_on in ("train", "train_and_validation", "all"):
+        towers, vocabulary = run.towers(fitted_on), prepared.vocabulary(fitted_on)
+        assert towers.spec.query_encoder == "joined_history"
+        assert towers.spec.n_items == vocabulary.n_items
+    assert run.training("all")["weight"] == run.training("train")["weight"]
+
+
+def test_no_budget_takes_settings_as_they_are_given(prepared, tmp_path):
+    run = stage.train(job(tmp_path, budget="0s", embedding_dim=8), prepared)
+    assert run.training("train")["method"] == "hybrid"
+    assert read_json(run.folder / "choice.json")["trials"] == []
+
+
+@pytest.mark.parametrize("budget", ["", "30", "fast", "-5s", "1d"])
+def test_a_budget_that_is_no_time_is_refused(budget):
+    with pytest.raises(ConfigError, match="budget"):
+        TrainConfig.of({"budget": budget})
+
+
+@pytest.mark.parametrize(("budget", "seconds"), [("30s", 30), ("2m", 120), ("1.5h", 5400), ("0s", 0)])
+def test_a_budget_in_seconds(budget, seconds):
+    assert TrainConfig(budget=budget).budget_seconds == seconds
