@@ -63,8 +63,8 @@ def _require_place_to_start(config: RunConfig) -> None:
     if method != "spectral" and asked not in able:
         other = "" if method == "gradient" else ", or say --method gradient"
         raise ConfigError(
-            f"Method {method} cannot train the query encoder {asked!r}: it joins towers, or has no context table for the "
-            f"closed form to start from. Name another with --query-encoder ({', '.join(sorted(able))}){other}."
+            f"Method {method} cannot train the query encoder {asked!r}: it joins towers, or has no context table for "
+            f"the closed form to start from. Name another with --query-encoder ({', '.join(sorted(able))}){other}."
         )
 
 
