@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from recsys_cl.evaluation.findings import headline_k, measured_ks, size
+from recsys_cl.evaluation.findings import headline_k, how_made, measured_ks, size
 
 _LABEL = 12  # characters of the column of labels
 
@@ -78,19 +78,14 @@ def _show_pairs(pairs: dict[str, Any], console: Console) -> None:
 
 
 def _show_training(training: dict[str, Any], console: Console) -> None:
-    best = training["best_validation"]
-    figure = "" if best is None else f" with validation recall {best:.4f}"
-    epochs = len(training["curve"])
-    told = (
-        f"{epochs} epoch{'' if epochs == 1 else 's'}, the best was {training['best_epoch']}"
-        if epochs
-        else "closed form"
-    )
-    _entry(
-        console,
-        "Training",
-        f"{told}{figure}; the registered towers are fitted on {_FITTED_ON[training['registered']]}",
-    )
+    best, epochs = training["best_validation"], len(training["curve"])
+    told = [how_made(training["method"], training["dim"])]
+    if best is not None:
+        told.append(f"validation recall {best:.4f}")
+    if epochs:
+        told.append(f"{epochs} epoch{'' if epochs == 1 else 's'}, the best was {training['best_epoch']}")
+    told.append(f"the registered towers are fitted on {_FITTED_ON[training['registered']]}")
+    _entry(console, "Training", "; ".join(told))
 
 
 def _show_index(index: dict[str, Any], console: Console) -> None:

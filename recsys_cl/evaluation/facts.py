@@ -136,8 +136,11 @@ class PriorFacts(Facts):
 
 
 class TrainingFacts(Facts):
-    """The training curve, the epoch whose weights were kept (from 1), whether validation ended it, and the prior."""
+    """The method and how it was chosen, the training curve, the epoch that was kept (from 1), and the prior."""
 
+    method: str | None = None
+    dim: int | None = None
+    told: tuple[str, ...] = ()
     curve: tuple[Epoch, ...]
     best_epoch: int
     stopped_early: bool = False

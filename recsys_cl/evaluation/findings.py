@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from recsys_cl.evaluation.facts import Difference, EvaluationReport, FittedOn, Marks, PriorFacts
+from recsys_cl.evaluation.facts import Difference, EvaluationReport, FittedOn, Marks, PriorFacts, TrainingFacts
 
 _LABELS = {"als": "ALS", "ease": "EASE", "item_knn": "Item-kNN"}
 _METRICS = {"ndcg": "NDCG", "mrr": "MRR", "map": "MAP", "capped_recall": "Capped recall", "gini": "Gini"}
@@ -13,6 +13,12 @@ FITTED_ON: dict[FittedOn, str] = {
     "train": "the training part",
     "train_and_validation": "the training and validation parts",
     "all": "all data, the test part included",
+}
+METHODS = {
+    "spectral": "closed form",
+    "gradient": "gradient descent from random weights",
+    "hybrid": "gradient descent from the closed form",
+    "joined": "closed form and gradient descent side by side",
 }
 
 
@@ -111,7 +117,7 @@ def provenance(report: EvaluationReport) -> list[str]:
     else:
         told.append(f"The marks are of a model fitted on {FITTED_ON[report.evaluated_on]}.")
     if report.training is not None:
-        told.append(_prior(report.training.prior))
+        told += [*_method(report.training), _prior(report.training.prior)]
     if report.registered_on is None:
         return told
     if report.registered_on == report.evaluated_on:
@@ -122,6 +128,18 @@ def provenance(report: EvaluationReport) -> list[str]:
             "the marks are an estimate of how it does."
         )
     return told
+
+
+def how_made(method: str, dim: int) -> str:
+    """Return in words how towers were made, and how long their vectors are."""
+    return f"{METHODS[method]}, {dim:,} dimensions"
+
+
+def _method(training: TrainingFacts) -> list[str]:
+    if training.method is None or training.dim is None:
+        return []
+    made = how_made(training.method, training.dim)
+    return [f"Its towers were made so: {made}, which validation liked best of what was fitted.", *training.told]
 
 
 def _prior(prior: PriorFacts) -> str:

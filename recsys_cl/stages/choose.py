@@ -185,7 +185,7 @@ class Chooser:
             self._told.append("Gradient descent was left out: one epoch and its refit would go beyond the budget.")
             return None
         epochs = max(epochs, 1)
-        self._told.append(f"Gradient descent has time for {epochs} epoch{'' if epochs == 1 else 's'}.")
+        self._told.append(f"Gradient descent had time for {epochs} epoch{'' if epochs == 1 else 's'}.")
         return self.config.model_copy(update={"method": "hybrid", "embedding_dim": self.config.dim, "epochs": epochs})
 
     def _solved(self, config: SpectralConfig, dim: int) -> ClosedForm:

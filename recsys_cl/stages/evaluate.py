@@ -86,7 +86,11 @@ def evaluate(job: Job, trained: TrainedRun) -> Evaluated:
                 "evaluated_on": "train_and_validation",
                 "registered_on": trained.registered,
                 "training": TrainingFacts.model_validate(
-                    {**trained.training("train"), "validation_metric": f"recall_at_{job.config.train.early_stop_k}"}
+                    {
+                        **trained.training("train"),
+                        "told": trained.choice().told,
+                        "validation_metric": f"recall_at_{job.config.train.early_stop_k}",
+                    }
                 ),
             }
         )

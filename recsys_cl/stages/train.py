@@ -26,6 +26,7 @@ from recsys_cl.training.loop import train as train_towers
 from recsys_cl.training.prior import PopularityPrior, fit_prior
 from recsys_cl.training.spectral import solve_log
 
+_CHOICE = "choice.json"
 # Users drawn for what is asked after every epoch, and for what is asked of every prior that is tried.
 _STOPPING_USERS, _PRIOR_USERS = 10_000, 2048
 _WEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the closed form where it is joined with trained towers
@@ -61,9 +62,13 @@ class TrainedRun:
         facts: dict[str, Any] = read_json(self.folder / fitted_on / "training.json")
         return facts
 
+    def choice(self) -> Choice:
+        """Return the settings that were fitted, and how they came about."""
+        return Choice.of(read_json(self.folder / _CHOICE))
+
     def describe(self) -> dict[str, Any]:
         """Return what a person wants to know, JSON-ready."""
-        facts = self.training("train")
+        facts = self.training("train") | {"told": self.choice().told}
         return {"training": facts | {"registered": self.registered, "path": str(self.folder)}}
 
 
@@ -111,9 +116,9 @@ class _Fit:
 
 def _chosen(job: Job, run: TrainedRun) -> Choice:
     """Return the settings to fit: as given where there is no budget or nothing to choose by, else as chosen."""
-    path, config, spectral = run.folder / "choice.json", job.config.train, job.config.spectral
+    path, config, spectral = run.folder / _CHOICE, job.config.train, job.config.spectral
     if path.exists():
-        return Choice.of(read_json(path))
+        return run.choice()
     validation = _validation(run.prepared, run.prepared.vocabulary("train"))
     if validation is None or config.budget_seconds == 0 or config.method == "gradient":
         method = "hybrid" if config.method == "auto" else config.method
