@@ -310,7 +310,7 @@ def test_a_damaged_artefact_of_an_earlier_stage_is_named(finished, recsys, tiny_
     shutil.copytree(finished[0] / "data", home / "data", ignore=shutil.ignore_patterns(".lock"))
     for path in sorted((home / "data" / "runs").rglob("*.safetensors")):
         path.write_bytes(path.read_bytes()[:-7])
-    done = recsys("evaluate", "--home", home, "--input", tiny_log, *TINY[:8], "--bootstrap-samples", 101)
+    done = recsys("evaluate", "--home", home, "--input", tiny_log, *TINY[:10], "--bootstrap-samples", 101)
     assert done.exit_code == 4, done.stderr
     assert ".safetensors" in done.stderr
 

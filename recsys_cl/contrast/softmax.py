@@ -51,6 +51,9 @@ class _SoftmaxLoss(torch.autograd.Function):
             log_sums = best - scores.amax(1).log()  # the best one's probability never underflows
             losses[its] = log_sums[row] - kept
             scores *= row_shares[start:stop].unsqueeze(1)
+            scores[row_shares[start:stop] == 0] = (
+                0  # a query without a positive, of which nothing else may be left either
+            )
             flat.index_add_(0, entries, -shares[its])
             query_gradient[start:stop] = _product(scores, candidates)
             candidate_gradient += _product(block.T, scores).T

@@ -64,12 +64,13 @@ def chained_loss(given, temperature, exponent):
 
 @st.composite
 def masks(draw, rows, columns):
-    """Draw the flat positives of any of the rows, at least one in all, and other entries that are known."""
-    kinds = draw(
-        st.lists(st.sampled_from("pkn"), min_size=rows * columns, max_size=rows * columns).filter(
-            lambda kinds: "p" in kinds
-        )
-    )
+    """Draw the flat positives of any of the rows, at least one in all, and other entries that are known.
+
+    No row is all known: of that the chain of transforms makes nothing that is a number.
+    """
+    row = st.lists(st.sampled_from("pkn"), min_size=columns, max_size=columns).filter(lambda kinds: set(kinds) != {"k"})
+    drawn = st.lists(row, min_size=rows, max_size=rows)
+    kinds = "".join(draw(drawn.map(lambda rows: "".join(map("".join, rows))).filter(lambda kinds: "p" in kinds)))
     return [[entry for entry, kind in enumerate(kinds) if kind == wanted] for wanted in "pk"]
 
 
@@ -144,6 +145,17 @@ def test_a_masked_negative_moves_nothing():
     objective()(given_).backward()
     assert (given_.candidates.grad[6] == 0).all()
     assert (given_.candidates.grad[7] != 0).any()
+
+
+def test_a_query_of_which_all_is_known_teaches_nothing():
+    given_ = contrast(rows=2, more=0, positives=[0, 1], known=[2, 3])
+    alone = contrast(rows=2, more=0, positives=[0, 1])
+    losses = [objective()(one) for one in (given_, alone)]
+    for loss in losses:
+        loss.backward()
+    assert losses[0] == losses[1]
+    assert (given_.queries.grad[1] == 0).all()
+    assert torch.equal(given_.candidates.grad, alone.candidates.grad)
 
 
 @pytest.mark.parametrize("positives", [None, [0, 2, 5, 8 + 1, 16, 17, 18, 19, 20, 21, 22, 23, 39]])

@@ -150,4 +150,4 @@ def test_a_whole_run_in_closed_form(home, tiny_log, recsys):
     assert told["candidates"]["rows"] > 0
     shown = recsys(*arguments)
     assert shown.exit_code == 0, shown.stderr
-    assert "closed form with validation recall" in shown.stdout
+    assert "closed form, 8 dimensions; validation" in shown.stdout
