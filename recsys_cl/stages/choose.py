@@ -22,6 +22,7 @@ from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.progress import Reporter
 from recsys_cl.training.halving import halve
 from recsys_cl.training.loop import seconds_an_epoch
+from recsys_cl.training.prior import HALF_LIVES, STRENGTHS
 from recsys_cl.training.spectral import ClosedForm, solve_log
 
 # Exponents of R, for each of which it is solved anew, and of vectors, which are tried at no such cost.
@@ -34,10 +35,11 @@ _FREE = {"spectral_power": (0.5, 0.2, 0.8), "spectral_age_exponent": (1.0, 0.0, 
 _BY_ORDER = {"pair_age_exponent", "spectral_age_exponent"}  # these say nothing where there is no order
 _RUNGS = ((500, 64), (2000, 128))  # users and dimensions
 _DIMS = (32, 64, 128, 256, 512, 1024)
+_MANY_ITEMS = 10_000  # beyond this few dimensions are never best, and each look at the catalogue is dear
 _TRIALS, _KEEP = 12, 4
 _USERS = 2000  # who are asked which dimension is best
-_FOR_EXPONENTS, _FOR_DIMS = 0.2, 0.6  # share of the budget after which each search ends
-_SAFETY = 1.2  # a prediction of seconds is short by so much at most, it is hoped
+_FOR_EXPONENTS, _FOR_DIMS = 0.2, 0.8  # share of the budget after which each search ends
+_SAFETY = 1.5  # an epoch and its validation take so much longer than the steps that were timed
 _GAIN = 1.002  # less than this is no improvement
 
 
@@ -101,7 +103,8 @@ class Chooser:
 
     def choose(self) -> Choice:
         """Search, and return what to fit."""
-        self._began, self._trials, self._told = self.clock(), list[dict[str, Any]](), list[str]()
+        self._began, self._later = self.clock(), 0.0
+        self._trials, self._told = list[dict[str, Any]](), list[str]()
         spectral = self._exponents()
         settings: dict[str, tuple[TrainConfig, SpectralConfig]] = {}
         if self.config.method in {"auto", "spectral"}:
@@ -152,34 +155,42 @@ class Chooser:
         """Return settings for the closed form with the dimensions that validation likes best."""
         asked = self._some(_USERS)
         limit = min(len(self.pairs.histories), self.pairs.n_items)
-        dims = [dim for dim in _DIMS if dim < limit] or [_RUNGS[0][1]]
+        least = _DIMS[2] if self.pairs.n_items > _MANY_ITEMS else _DIMS[0]
+        dims = [dim for dim in _DIMS if least <= dim < limit] or [_RUNGS[0][1]]
         dims = [self.config.embedding_dim] if self.config.embedding_dim else dims
         best, best_dim, refined = -1.0, dims[0], spectral
-        for number, dim in enumerate(dims):
+        for dim in dims:
             began = self.clock()
             solved = self._solved(spectral, dim)
-            seconds = self.clock() - began
-            found = [
-                (self._figure(solved, one, dim, asked), one)
-                for power in _FREE["spectral_power"]
-                for one in [spectral.model_copy(update={"spectral_power": power})]
-            ]
+            solving = self.clock() - began
+            powers = (refined.spectral_power, refined.spectral_power / 2)  # more dimensions want a lower power
+            variants = [spectral.model_copy(update={"spectral_power": power}) for power in powers]
+            found = [(self._figure(solved, one, dim, asked), one) for one in variants]
+            looking = (self.clock() - began - solving) / len(variants)
             figure, config = max(found, key=lambda one: one[0])
             self._keep_trial(figure, {"users": len(asked), "dim": dim, **config.model_dump()})
             if figure <= best * _GAIN:
                 break
             best, best_dim, refined = figure, dim, config
-            more = 2 * (self.clock() - began) + 2 * 2 * seconds  # twice the dimensions; then a fit and a refit
-            if number + 1 < len(dims) and self._spent() + more > _FOR_DIMS * self.config.budget_seconds:
+            # A fit and a refit, and all that is then asked of priors and of weights to join with.
+            self._later = 2 * solving + self._looks * looking
+            twice = 2 * (solving + len(variants) * looking + self._later)
+            if dim != dims[-1] and self._spent() + twice > _FOR_DIMS * self.config.budget_seconds:
                 self._told.append(f"More than {dim} dimensions would have gone beyond the budget.")
                 break
         self._told.append(f"The closed form has {best_dim} dimensions.")
         return self.config.model_copy(update={"method": "spectral", "embedding_dim": best_dim}), refined
 
+    @property
+    def _looks(self) -> int:
+        """How often validation is asked of long vectors once they are fitted: for two priors, and for weights."""
+        half_lives = len(HALF_LIVES) if self.pairs.histories.times is not None else 1
+        return 2 * (1 + len(STRENGTHS) * half_lives) + 5
+
     def _epochs(self, *, required: bool) -> TrainConfig | None:
         """Return settings for as many epochs as a fit and a refit have time for; None if that is not one."""
         seconds = seconds_an_epoch(self.pairs, self.config, ordered=self.ordered, seed=self.seed, device=self.device)
-        left = self.config.budget_seconds - self._spent()
+        left = self.config.budget_seconds - self._spent() - self._later
         epochs = int(min(self.config.epochs, left / (2 * _SAFETY * max(seconds, 1e-6))))
         if epochs < 1 and not required:
             self._told.append("Gradient descent was left out: one epoch and its refit would go beyond the budget.")

@@ -28,7 +28,7 @@ from recsys_cl.training.spectral import solve_log
 
 _CHOICE = "choice.json"
 # Users drawn for what is asked after every epoch, and for what is asked of every prior that is tried.
-_STOPPING_USERS, _PRIOR_USERS = 10_000, 2048
+_STOPPING_USERS, _PRIOR_USERS = 5000, 2048
 _WEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the closed form where it is joined with trained towers
 _SAID: dict[FittedOn, str] = {
     "train": "Fitting on the training part, with validation after each epoch.",
