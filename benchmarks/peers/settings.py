@@ -39,7 +39,7 @@ def _peer(file: str, source: str, **settings: Any) -> Contender:
 
 
 OURS = {
-    "two towers": _ours(),
+    "ours, 2 minutes": _ours(budget="120s"),
 }
 PEERS = {
     "item-kNN": _peer("by_implicit", "usual neighbourhood", model="cosine", K=100),

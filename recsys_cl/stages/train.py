@@ -180,9 +180,7 @@ def _join(
         weight = max(_WEIGHTS, key=lambda one: judge(TwoTower.joined(towers, (one, 1 - one))))
         joined = TwoTower.joined(towers, (weight, 1 - weight))
         recall = _recall(_some_of(validation, _STOPPING_USERS, job.config.seed), job.config.train.early_stop_k)(joined)
-        prior = PopularityPrior(validation=judge(joined))
-        if job.config.train.popularity_prior:
-            prior = fit_prior(joined, pairs.histories, temperature, judge)
+        prior = _prior(job.config.train, joined, pairs, judge)
         facts |= {"method": "joined", "weight": weight, "dim": joined.spec.embedding_dim}
         facts |= {"best_validation": recall, "prior": asdict(prior)}
     joined, prior = TwoTower.joined(towers, (facts["weight"], 1 - facts["weight"])), PopularityPrior(**facts["prior"])
@@ -210,9 +208,8 @@ def _fit(job: Job, run: TrainedRun, fit: _Fit, fitted_on: FittedOn, like: dict[s
     validation = _validation(prepared, vocabulary) if like is None else None
     trained = _trained(job, fit, pairs, ordered=prepared.ordered, validation=validation, like=like, folder=folder)
     prior = PopularityPrior(**like["prior"]) if like else PopularityPrior()
-    if validation is not None and config.popularity_prior:
-        some = _some_of(validation, _PRIOR_USERS, seed)
-        prior = fit_prior(trained.towers, pairs.histories, config.temperature, _ndcg(some))
+    if validation is not None:
+        prior = _prior(config, trained.towers, pairs, _ndcg(_some_of(validation, _PRIOR_USERS, seed)))
     prior.apply(trained.towers, pairs.histories, config.temperature)
     with whole_folder(folder) as scratch:
         trained.towers.save(scratch)
@@ -220,6 +217,15 @@ def _fit(job: Job, run: TrainedRun, fit: _Fit, fitted_on: FittedOn, like: dict[s
         write_json(
             scratch / "training.json", facts | {"prior": asdict(prior), "method": config.method, "dim": config.dim}
         )
+
+
+def _prior(
+    config: TrainConfig, towers: TwoTower, pairs: PairSet, judge: Callable[[TwoTower], float]
+) -> PopularityPrior:
+    """Return the prior that is judged best, or none with its figure where none is wanted."""
+    if config.popularity_prior:
+        return fit_prior(towers, pairs.histories, config.temperature, judge)
+    return PopularityPrior(validation=judge(towers))
 
 
 def _trained(

@@ -115,6 +115,14 @@ def test_a_choice_is_kept_and_what_validation_likes_best_is_refitted(prepared, t
     assert stage.train(begun, prepared).towers("train").digest == run.towers("train").digest
 
 
+def test_what_is_best_is_judged_without_a_prior_too(prepared, tmp_path):
+    run = stage.train(job(tmp_path, popularity_prior=False), prepared)
+    priors = {folder.parent.name: read_json(folder)["prior"] for folder in run.folder.glob("tried/*/training.json")}
+    assert all(prior["strength"] == 0 and prior["validation"] > 0 for prior in priors.values())
+    best = max(priors, key=lambda name: priors[name]["validation"])
+    assert run.training("train")["method"] == best
+
+
 def test_joined_towers_are_refitted_from_both_parts(prepared, tmp_path, monkeypatch):
     judged = stage._judged
     monkeypatch.setattr(stage, "_judged", lambda folder: judged(folder) + (folder.name == "joined"))
