@@ -22,7 +22,7 @@ from recsys_cl.progress import SILENT, Advance, Reporter
 from recsys_cl.towers.spec import TowerSpec
 from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.checkpoint import Checkpoints
-from recsys_cl.training.device import device_of
+from recsys_cl.training.device import device_of, one_thread
 from recsys_cl.training.learner import Learner
 from recsys_cl.training.prefetch import made_ahead
 from recsys_cl.training.schedule import learning_rate
@@ -108,7 +108,8 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
         learner.start_from(start)
     batches = dealt(pairs, learner.towers, config, ordered=ordered, seed=seed)
     before = _start(kept, learner, reporter)
-    standing = _epochs(learner, batches, kept, before or Standing(), last_epoch, validate, reporter)
+    with one_thread():
+        standing = _epochs(learner, batches, kept, before or Standing(), last_epoch, validate, reporter)
     kept.restore_best(learner, standing.best_epoch)
     return Trained(
         learner.towers,
@@ -127,9 +128,10 @@ def seconds_an_epoch(pairs: PairSet, config: TrainConfig, *, ordered: bool, seed
     )
     batches = dealt(pairs, learner.towers, config, ordered=ordered, seed=seed)
     instants = []
-    for batch in made_ahead(islice(batches.epoch(1), 1 + _REHEARSED)):
-        learner.step(batch, config.learning_rate)
-        instants.append(time.monotonic())
+    with one_thread():
+        for batch in made_ahead(islice(batches.epoch(1), 1 + _REHEARSED)):
+            learner.step(batch, config.learning_rate)
+            instants.append(time.monotonic())
     # The first step pays for what is made only once, so the others are timed, where there are any.
     return batches.steps * (instants[-1] - instants[0]) / max(len(instants) - 1, 1)
 
