@@ -86,6 +86,7 @@ def _show_training(training: dict[str, Any], console: Console) -> None:
         told.append(f"{epochs} epoch{'' if epochs == 1 else 's'}, the best was {training['best_epoch']}")
     told.append(f"the registered towers are fitted on {_FITTED_ON[training['registered']]}")
     _entry(console, "Training", "; ".join(told))
+    _entry(console, "", " ".join(training["told"]), style="dim")
 
 
 def _show_index(index: dict[str, Any], console: Console) -> None:

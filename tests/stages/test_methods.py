@@ -151,3 +151,4 @@ def test_a_whole_run_in_closed_form(home, tiny_log, recsys):
     shown = recsys(*arguments)
     assert shown.exit_code == 0, shown.stderr
     assert "closed form, 8 dimensions; validation" in shown.stdout
+    assert "Settings are as given." in shown.stdout
