@@ -129,6 +129,8 @@ def write(results: dict[str, Any]) -> None:
     in_order = {name: results[name] for name in NAMES if name in results}
     for log in in_order.values():
         log["contenders"] = {name: log["contenders"][name] for name in CONTENDERS if name in log["contenders"]}
+        if log.get("check", {}).get("of") not in log["contenders"]:
+            log.pop("check", None)  # of somebody who no longer takes part
     write_json(_RESULTS, in_order)
     (_FOLDER / "peers.md").write_text(markdown(in_order), encoding="utf-8")
     draw(in_order, _FOLDER / "peers.png")

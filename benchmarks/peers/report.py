@@ -29,9 +29,9 @@ seconds on a shared machine mean less still. Loading libraries and reading the l
 the whole process, libraries and all. Bytes an item are what must be in memory for every item to serve it: vectors of
 float32, or rows of a matrix of items.
 
-Our seconds hold two fits: one with validation held out, which finds the number of epochs and the popularity prior, and
-one more on all. The others are fitted once, with fixed settings, the same on every log (below). Nobody's settings were
-searched for on these logs; with a search on validation some would do better, at the price of as many fits. SASRec,
+Our seconds hold a search for settings on validation, the fits it ends with, and one more on all. The others are fitted
+once, with fixed settings, the same on every log (below), which were not searched for; with a search on validation some
+would do better, at the price of as many fits. SASRec,
 LightGCN and XSimGCL are trained for fewer steps than in their papers, which had GPUs."""
 
 

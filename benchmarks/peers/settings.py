@@ -1,7 +1,8 @@
 """Who takes part, and with which settings: those of the paper or of the library, the same on every log.
 
-Nobody's settings were searched for on any of the logs. Where a paper trains for hundreds of epochs and stops by
-validation, ``steps`` says how many batches there is time for here, which is fewer on large logs.
+Ours are searched for on validation, within the budget; nobody else's are, on any of the logs. Where a paper trains for
+hundreds of epochs and stops by validation, ``steps`` says how many batches there is time for here, which is fewer on
+large logs.
 """
 
 from __future__ import annotations

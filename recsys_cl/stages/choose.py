@@ -40,7 +40,17 @@ _TRIALS, _KEEP = 12, 4
 _USERS = 2000  # who are asked which dimension is best
 _FOR_EXPONENTS, _FOR_DIMS = 0.2, 0.8  # share of the budget after which each search ends
 _SAFETY = 1.5  # an epoch and its validation take so much longer than the steps that were timed
+_FEWEST_USERS, _SCORES = 500, 1 << 25  # asked at least; and scores that one look ranks at most
 _GAIN = 1.002  # less than this is no improvement
+
+
+def some_of(validation: Examination, users: int, seed: int) -> Examination:
+    """Draw so many users, fewer where the catalogue is so large that each is dear to ask, or take all there are."""
+    users = min(users, max(_FEWEST_USERS, _SCORES // validation.n_items))
+    if len(validation) <= users:
+        return validation
+    rows = np.random.default_rng(seed).permutation(len(validation))[:users]
+    return validation.take(np.sort(rows))
 
 
 @dataclass(frozen=True)
@@ -143,7 +153,7 @@ class Chooser:
         users, dim = rung
         dim = min(dim, self.config.embedding_dim or dim)
         solved = self._solved(config, dim)
-        asked = self._some(users)
+        asked = some_of(self.validation, users, self.seed)
         best = config, self._figure(solved, config, dim, asked)
         for name in (name for name in reversed(_FREE) if self.ordered or name not in _BY_ORDER):
             others = [
@@ -156,7 +166,7 @@ class Chooser:
 
     def _dimension(self, spectral: SpectralConfig) -> tuple[TrainConfig, SpectralConfig]:
         """Return settings for the closed form with the dimensions that validation likes best."""
-        asked = self._some(_USERS)
+        asked = some_of(self.validation, _USERS, self.seed)
         limit = min(len(self.pairs.histories), self.pairs.n_items)
         least = _DIMS[2] if self.pairs.n_items > _MANY_ITEMS else _DIMS[0]
         dims = [dim for dim in _DIMS if least <= dim < limit] or [_RUNGS[0][1]]
@@ -214,12 +224,6 @@ class Chooser:
         towers = solved.towers(config, dim=dim, history_length=longest, device=self.device)
         vectors = towers.query_vectors(asked.queries), towers.item_vectors()
         return mean_of_vectors(*vectors, asked, 100, metrics.ndcg_at_k)
-
-    def _some(self, users: int) -> Examination:
-        """Return so many users, the same whenever as many are asked for, or all where there are no more."""
-        if len(self.validation) <= users:
-            return self.validation
-        return self.validation.take(np.sort(np.random.default_rng(self.seed).permutation(len(self.validation))[:users]))
 
     def _spent(self) -> float:
         return self.clock() - self._began

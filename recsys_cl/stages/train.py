@@ -9,15 +9,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from recsys_cl.config import SpectralConfig, TrainConfig
 from recsys_cl.evaluation import metrics
 from recsys_cl.evaluation.protocol import Examination, examine, mean_of_vectors
 from recsys_cl.files import read_json, whole_folder, write_json
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.pairs.vocabulary import Vocabulary
-from recsys_cl.stages.choose import Choice, Chooser
+from recsys_cl.stages.choose import Choice, Chooser, some_of
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.pairs import FittedOn, Prepared, add_pairs, open_prepared
 from recsys_cl.towers.two_tower import TwoTower
@@ -176,10 +174,10 @@ def _join(
         validation = _validation(run.prepared, vocabulary)
         if validation is None:
             return
-        judge = _ndcg(_some_of(validation, _PRIOR_USERS, job.config.seed))
+        judge = _ndcg(some_of(validation, _PRIOR_USERS, job.config.seed))
         weight = max(_WEIGHTS, key=lambda one: judge(TwoTower.joined(towers, (one, 1 - one))))
         joined = TwoTower.joined(towers, (weight, 1 - weight))
-        recall = _recall(_some_of(validation, _STOPPING_USERS, job.config.seed), job.config.train.early_stop_k)(joined)
+        recall = _recall(some_of(validation, _STOPPING_USERS, job.config.seed), job.config.train.early_stop_k)(joined)
         prior = _prior(job.config.train, joined, pairs, judge)
         facts |= {"method": "joined", "weight": weight, "dim": joined.spec.embedding_dim}
         facts |= {"best_validation": recall, "prior": asdict(prior)}
@@ -209,7 +207,7 @@ def _fit(job: Job, run: TrainedRun, fit: _Fit, fitted_on: FittedOn, like: dict[s
     trained = _trained(job, fit, pairs, ordered=prepared.ordered, validation=validation, like=like, folder=folder)
     prior = PopularityPrior(**like["prior"]) if like else PopularityPrior()
     if validation is not None:
-        prior = _prior(config, trained.towers, pairs, _ndcg(_some_of(validation, _PRIOR_USERS, seed)))
+        prior = _prior(config, trained.towers, pairs, _ndcg(some_of(validation, _PRIOR_USERS, seed)))
     prior.apply(trained.towers, pairs.histories, config.temperature)
     with whole_folder(folder) as scratch:
         trained.towers.save(scratch)
@@ -241,7 +239,7 @@ def _trained(
     """Return towers by the method of ``fit``; what is needed to go on after a kill lies beside ``folder``."""
     config, seed, device = fit.train, job.config.seed, job.config.device
     checkpoints = folder.with_name(f"{folder.name}-checkpoints")
-    some = None if validation is None else _some_of(validation, _STOPPING_USERS, seed)
+    some = None if validation is None else some_of(validation, _STOPPING_USERS, seed)
     validate = None if some is None else _recall(some, config.early_stop_k)
     start = None
     if config.method != "gradient":
@@ -276,14 +274,6 @@ def _trained(
 def _validation(prepared: Prepared, vocabulary: Vocabulary) -> Examination | None:
     examination = examine(prepared.seen("train"), prepared.part("validation"), vocabulary).asked
     return examination if len(examination) else None
-
-
-def _some_of(validation: Examination, users: int, seed: int) -> Examination:
-    """Draw so many users, or take all where there are no more."""
-    if len(validation) <= users:
-        return validation
-    rows = np.random.default_rng(seed).permutation(len(validation))[:users]
-    return validation.take(np.sort(rows))
 
 
 def _recall(validation: Examination, k: int) -> Callable[[TwoTower], float]:

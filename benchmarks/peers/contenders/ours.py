@@ -44,4 +44,4 @@ def fit(log: Log, *, log_name: str, home: str, **settings: Any) -> Fitted:
     def recommend(k: int) -> Lists:
         return retriever.rank(queries, k, exclude_seen=True).item_nums
 
-    return Fitted(recommend, retriever.bundle.search.vectors.shape[1] * 4)
+    return Fitted(recommend, retriever.bundle.towers.item_vectors().shape[1] * 4)
