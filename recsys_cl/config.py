@@ -260,6 +260,8 @@ def _explain(model: type[Settings], problem: dict[str, Any]) -> str:
     if problem["type"] == "extra_forbidden":
         owner = STAGES.get(where[0], model) if len(where) > 1 else model
         return f"Unknown setting {'.'.join(where)!r}.{_place_of(where[-1]) or nearest(where[-1], owner.model_fields)}"
+    if problem["type"] == "string_pattern_mismatch":  # only a time has a pattern
+        return f"The setting {'.'.join(where)!r} is {problem['input']!r}, which is no time; say it like 30s, 2m or 1h."
     return f"The setting {'.'.join(where)!r} is {problem['input']!r}: {problem['msg']}."
 
 

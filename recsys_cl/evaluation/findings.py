@@ -139,12 +139,12 @@ def _method(training: TrainingFacts) -> list[str]:
     if training.method is None or training.dim is None:
         return []
     made = how_made(training.method, training.dim)
-    return [f"Its towers were made so: {made}, which validation liked best of what was fitted.", *training.told]
+    return [f"Its towers were made so: {made}.", *training.told]
 
 
 def _prior(prior: PriorFacts) -> str:
     if prior.strength == 0:
-        return "Validation gave popularity no place beside the towers."
+        return "Popularity counts for nothing beside the towers."
     which = "Popularity"
     if prior.half_life is not None:
         which = f"Recent popularity (an interaction counts half after {prior.half_life:.1%} of the period)"

@@ -122,6 +122,8 @@ class Chooser:
         if self.config.method in {"auto", "hybrid"}:
             hybrid = self._epochs(required=not settings)
             settings |= {} if hybrid is None else {"hybrid": (hybrid, spectral)}
+        if len(settings) > 1:
+            self._told.append("Both were fitted, and what validation liked best was kept.")
         return Choice(settings, self._told, self._trials)
 
     def _exponents(self) -> SpectralConfig:
@@ -135,7 +137,8 @@ class Chooser:
         chosen = best[0][0]
         names = [name for name in (*_SOLVED, *_FREE) if self.ordered or name not in _BY_ORDER]
         what = ", ".join(f"{name.replace('_', ' ')} {getattr(chosen, name):g}" for name in names)
-        self._told.append(f"Of {len(self._trials)} trials of exponents the best had {what}.")
+        trials = len(self._trials)
+        self._told.append(f"Of {trials} trial{'' if trials == 1 else 's'} of exponents the best had {what}.")
         return chosen
 
     def _drawn_settings(self) -> list[SpectralConfig]:
@@ -198,7 +201,10 @@ class Chooser:
         return 2 * (1 + len(STRENGTHS) * half_lives) + 5
 
     def _epochs(self, *, required: bool) -> TrainConfig | None:
-        """Return settings for as many epochs as a fit and a refit have time for; None if that is not one."""
+        """Return settings for as many epochs as a fit and a refit have time for; None if for none."""
+        if not required and self.config.targets == "many" and self.pairs.histories.lengths.max() < 2:
+            self._told.append("Gradient descent was left out: no history can be cut in two.")
+            return None
         seconds = seconds_an_epoch(self.pairs, self.config, ordered=self.ordered, seed=self.seed, device=self.device)
         left = self.config.budget_seconds - self._spent() - self._later
         epochs = int(min(self.config.epochs, left / (2 * _SAFETY * max(seconds, 1e-6))))

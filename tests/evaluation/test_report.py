@@ -229,6 +229,18 @@ def test_it_says_what_a_reader_must_know(form):
     assert "synthetic" not in form(ESSENTIAL)
 
 
+@FORMS
+def test_it_says_how_the_towers_were_made_and_how_that_was_chosen(form):
+    assert "Its towers were made" not in form(FULL)  # as told of runs of old
+    told = ("Of 15 trials of exponents the best had user exponent 0.2.", "The closed form has 256 dimensions.")
+    training = TrainingFacts(method="spectral", dim=256, told=told, curve=(), best_epoch=0)
+    text = form(FULL.model_copy(update={"training": training}))
+    assert "Its towers were made so: closed form, 256 dimensions." in text
+    assert all(sentence in text for sentence in told)
+    assert "Popularity counts for nothing beside the towers." in text
+    assert "Mean loss" not in text  # there were no epochs to draw
+
+
 def test_the_same_model_registered_is_said_in_a_sentence():
     same = ESSENTIAL.model_copy(update={"registered_on": "train"})
     assert "That very model is the one registered." in findings.provenance(same)

@@ -141,7 +141,8 @@ def test_another_version_of_the_package_is_another_cache_key(toy, monkeypatch):
 
 
 def test_a_version_that_the_gate_turns_down_is_no_failure(toy):
-    worse = {**toy.plan.settings, "train": {"epochs": 1, "learning_rate": 1e-9, "popularity_prior": False}}
+    untaught = {"method": "gradient", "epochs": 1, "learning_rate": 1e-9, "popularity_prior": False}
+    worse = {**toy.plan.settings, "train": untaught}
     state = retrain(toy.plan.model_copy(update={"settings": worse}), return_state=True)
     assert state.is_completed()
     registry = state.result()["registry"]

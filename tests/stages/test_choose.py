@@ -6,20 +6,25 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
-from recsys_cl.config import RunConfig, TrainConfig, load_config
-from recsys_cl.errors import ConfigError
-from recsys_cl.evaluation.protocol import examine
+from recsys_cl.config import RunConfig, SpectralConfig, TrainConfig, load_config
+from recsys_cl.errors import ConfigError, InputError
+from recsys_cl.evaluation.protocol import Examination, examine
 from recsys_cl.files import read_json
+from recsys_cl.pairs.histories import Histories
+from recsys_cl.pairs.pair_set import write_pairs
 from recsys_cl.progress import SILENT
+from recsys_cl.stages import choose
 from recsys_cl.stages import train as stage
 from recsys_cl.stages.choose import Choice, Chooser
 from recsys_cl.stages.ingest import Source, ingest
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.pairs import Prepared, prepare
+from recsys_cl.training.spectral import ClosedForm
 from recsys_cl.workspace import Workspace
 
 SMALL: dict[str, Any] = {"epochs": 3, "batch_size": 64, "uniform_negatives": 16}
@@ -58,7 +63,7 @@ def chooser(prepared: Prepared, seconds_a_look: float = 0.0, **settings: Any) ->
 def test_with_time_enough_every_rung_is_tried_and_both_methods_are_fitted(prepared):
     choice = chooser(prepared).choose()
     assert set(choice.settings) == {"spectral", "hybrid"}
-    assert len([trial for trial in choice.trials if trial["dim"] == 64]) >= 12
+    assert [trial["dim"] for trial in choice.trials][:15] == [64] * 12 + [128] * 3
     train, spectral = choice.settings["spectral"]
     best = max(choice.trials, key=lambda trial: trial["figure"])
     assert train.embedding_dim in {trial["dim"] for trial in choice.trials}
@@ -76,6 +81,66 @@ def test_without_time_for_anything_there_is_still_a_closed_form(prepared):
     assert set(choice.settings) == {"spectral"}
     assert len(choice.trials) == 2  # one setting, one number of dimensions
     assert any("Gradient descent was left out" in sentence for sentence in choice.told)
+
+
+@pytest.mark.parametrize(("epoch", "epochs"), [(1e-9, 30), (3.0, 13), (30.0, 1), (60.0, None)])
+def test_as_many_epochs_as_two_fits_have_time_for(prepared, monkeypatch, epoch, epochs):
+    monkeypatch.setattr(choose, "seconds_an_epoch", lambda *_, **__: epoch)
+    settings = chooser(prepared, epochs=30, budget="2m").choose().settings
+    assert ("hybrid" in settings) == (epochs is not None)
+    if epochs is not None:
+        assert settings["hybrid"][0].epochs == epochs  # of 60 s for each fit, with half as much again to be safe
+
+
+def test_where_no_history_can_be_cut_gradient_descent_is_left_out(prepared, tmp_path):
+    histories = prepared.pairs("train").histories
+    last = np.flatnonzero(histories.lengths)
+    items, values = (np.array(part)[histories.indptr[last + 1] - 1] for part in (histories.item_nums, histories.values))
+    indptr = np.cumsum([0, *np.minimum(histories.lengths, 1)])
+    single = Histories(indptr, items, None, values, histories.n_items)
+    pairs = write_pairs(single, tmp_path / "pairs", RunConfig().pairs)
+    choice = replace(chooser(prepared), pairs=pairs).choose()
+    assert set(choice.settings) == {"spectral"}
+    assert "Gradient descent was left out: no history can be cut in two." in choice.told
+    with pytest.raises(InputError, match="--method spectral"):
+        replace(chooser(prepared, method="hybrid"), pairs=pairs).choose()
+
+
+class Judged(Chooser):
+    """Has a figure for each number of dimensions, whatever the towers."""
+
+    figures: ClassVar[dict[int, float]] = {}
+
+    def _figure(self, solved: ClosedForm, config: SpectralConfig, dim: int, asked: Examination) -> float:  # noqa: ARG002 - the signature of what it stands for
+        return self.figures.get(dim, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("figures", "tried", "chosen"),
+    [
+        ({4: 0.1, 8: 0.2, 16: 0.3, 32: 0.4}, [4, 8, 16, 32], 32),
+        ({4: 0.1, 8: 0.2, 16: 0.2003, 32: 0.9}, [4, 8, 16], 8),  # so little is no improvement
+        ({4: 0.3, 8: 0.1, 16: 0.9, 32: 0.9}, [4, 8], 4),
+    ],
+)
+def test_dimensions_are_doubled_while_validation_improves(prepared, monkeypatch, figures, tried, chosen):
+    monkeypatch.setattr(choose, "_DIMS", tuple(figures))
+    monkeypatch.setattr(Judged, "figures", figures)
+    choice = Judged(**vars(chooser(prepared, method="spectral"))).choose()
+    assert [trial["dim"] for trial in choice.trials if trial["dim"] < 64] == tried
+    assert choice.settings["spectral"][0].embedding_dim == chosen
+    assert f"The closed form has {chosen} dimensions." in choice.told
+
+
+def test_dimensions_are_doubled_no_more_once_that_would_go_beyond_the_budget(prepared, monkeypatch):
+    figures = {4: 0.1, 8: 0.2, 16: 0.3, 32: 0.4}
+    monkeypatch.setattr(choose, "_DIMS", tuple(figures))
+    monkeypatch.setattr(Judged, "figures", figures)
+    for budget, dim in (("1s", 4), ("10h", 32)):
+        choice = Judged(**vars(chooser(prepared, 0.1, method="spectral", budget=budget))).choose()
+        assert choice.settings["spectral"][0].embedding_dim == dim
+        beyond = f"More than {dim} dimensions would have gone beyond the budget."
+        assert (beyond in choice.told) == (dim == 4)
 
 
 def test_gradient_descent_that_is_asked_for_has_an_epoch_however_short_the_time(prepared):
@@ -115,6 +180,25 @@ def test_a_choice_is_kept_and_what_validation_likes_best_is_refitted(prepared, t
     assert stage.train(begun, prepared).towers("train").digest == run.towers("train").digest
 
 
+def test_a_run_that_was_killed_goes_on_with_its_choice(prepared, tmp_path, monkeypatch):
+    begun, honest = job(tmp_path), Chooser.choose
+    kept = []
+
+    def choose_once(searching):
+        assert not kept, "it was searched again"
+        kept.append(honest(searching))
+        return kept[0]
+
+    monkeypatch.setattr(Chooser, "choose", choose_once)
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "train_towers", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            stage.train(begun, prepared)
+    run = stage.train(begun, prepared)
+    assert run.choice() == kept[0]
+    assert run.describe()["training"]["told"] == kept[0].told
+
+
 def test_what_is_best_is_judged_without_a_prior_too(prepared, tmp_path):
     run = stage.train(job(tmp_path, popularity_prior=False), prepared)
     priors = {folder.parent.name: read_json(folder)["prior"] for folder in run.folder.glob("tried/*/training.json")}
@@ -142,7 +226,7 @@ def test_no_budget_takes_settings_as_they_are_given(prepared, tmp_path):
 
 @pytest.mark.parametrize("budget", ["", "30", "fast", "-5s", "1d"])
 def test_a_budget_that_is_no_time_is_refused(budget):
-    with pytest.raises(ConfigError, match="budget"):
+    with pytest.raises(ConfigError, match=r"'budget' is .* say it like 30s, 2m or 1h\."):
         TrainConfig.of({"budget": budget})
 
 
