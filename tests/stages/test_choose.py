@@ -6,14 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 
-from recsys_cl.config import RunConfig, SpectralConfig, TrainConfig, load_config
+from recsys_cl.config import RunConfig, TrainConfig, load_config
 from recsys_cl.errors import ConfigError, InputError
-from recsys_cl.evaluation.protocol import Examination, examine
+from recsys_cl.evaluation.protocol import examine
 from recsys_cl.files import read_json
 from recsys_cl.pairs.histories import Histories
 from recsys_cl.pairs.pair_set import write_pairs
@@ -24,7 +24,6 @@ from recsys_cl.stages.choose import Choice, Chooser
 from recsys_cl.stages.ingest import Source, ingest
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.pairs import Prepared, prepare
-from recsys_cl.training.spectral import ClosedForm
 from recsys_cl.workspace import Workspace
 
 SMALL: dict[str, Any] = {"epochs": 3, "batch_size": 64, "uniform_negatives": 16}
@@ -106,13 +105,10 @@ def test_where_no_history_can_be_cut_gradient_descent_is_left_out(prepared, tmp_
         replace(chooser(prepared, method="hybrid"), pairs=pairs).choose()
 
 
-class Judged(Chooser):
-    """Has a figure for each number of dimensions, whatever the towers."""
-
-    figures: ClassVar[dict[int, float]] = {}
-
-    def _figure(self, solved: ClosedForm, config: SpectralConfig, dim: int, asked: Examination) -> float:  # noqa: ARG002 - the signature of what it stands for
-        return self.figures.get(dim, 0.5)
+def judge_by_dimensions(monkeypatch: pytest.MonkeyPatch, figures: dict[int, float]) -> None:
+    """Try these numbers of dimensions, each of which has a figure of its own, whatever the towers."""
+    monkeypatch.setattr(choose, "_DIMS", tuple(figures))
+    monkeypatch.setattr(Chooser, "_figure", lambda *given: figures.get(given[3], 0.5))
 
 
 @pytest.mark.parametrize(
@@ -124,20 +120,17 @@ class Judged(Chooser):
     ],
 )
 def test_dimensions_are_doubled_while_validation_improves(prepared, monkeypatch, figures, tried, chosen):
-    monkeypatch.setattr(choose, "_DIMS", tuple(figures))
-    monkeypatch.setattr(Judged, "figures", figures)
-    choice = Judged(**vars(chooser(prepared, method="spectral"))).choose()
+    judge_by_dimensions(monkeypatch, figures)
+    choice = chooser(prepared, method="spectral").choose()
     assert [trial["dim"] for trial in choice.trials if trial["dim"] < 64] == tried
     assert choice.settings["spectral"][0].embedding_dim == chosen
     assert f"The closed form has {chosen} dimensions." in choice.told
 
 
 def test_dimensions_are_doubled_no_more_once_that_would_go_beyond_the_budget(prepared, monkeypatch):
-    figures = {4: 0.1, 8: 0.2, 16: 0.3, 32: 0.4}
-    monkeypatch.setattr(choose, "_DIMS", tuple(figures))
-    monkeypatch.setattr(Judged, "figures", figures)
+    judge_by_dimensions(monkeypatch, {4: 0.1, 8: 0.2, 16: 0.3, 32: 0.4})
     for budget, dim in (("1s", 4), ("10h", 32)):
-        choice = Judged(**vars(chooser(prepared, 0.1, method="spectral", budget=budget))).choose()
+        choice = chooser(prepared, 0.1, method="spectral", budget=budget).choose()
         assert choice.settings["spectral"][0].embedding_dim == dim
         beyond = f"More than {dim} dimensions would have gone beyond the budget."
         assert (beyond in choice.told) == (dim == 4)
