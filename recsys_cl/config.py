@@ -99,6 +99,7 @@ class TrainConfig(Settings):
     query_encoder: str = Field("aged_history", description="the user tower, by name")
     candidate_encoder: str = Field("item_id", description="the item tower, by name")
     similarity: Literal["cosine", "dot"] = Field("cosine", description="how a user and an item vector are compared")
+    item_bias: bool = Field(True, description="learn a score of its own for each item, whoever asks")
     temperature: float = Field(0.1, gt=0, description="what scores are divided by; where it starts if learned")
     learn_temperature: bool = Field(False, description="learn the temperature along with the vectors")
     objective: str = Field("in_batch_softmax", description="the contrastive objective, by name")

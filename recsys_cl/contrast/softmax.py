@@ -7,12 +7,14 @@ three matrix products.
 
 from __future__ import annotations
 
-from itertools import pairwise
+import functools
 from typing import Any
 
 import torch
 
-_BLOCK_BYTES = {"cpu": 4 << 20, "cuda": 512 << 20}  # of logits held at a time
+from recsys_cl.contrast import cores
+
+_BLOCK_BYTES = {"cpu": 8 << 20, "cuda": 512 << 20}  # of logits held at a time
 
 
 class _SoftmaxLoss(torch.autograd.Function):
@@ -31,12 +33,14 @@ class _SoftmaxLoss(torch.autograd.Function):
         rows = positives // n
         row_shares = torch.zeros_like(queries[:, 0]).index_add_(0, rows, shares)
         query_gradient = torch.empty_like(queries)
-        candidate_gradient = torch.zeros_like(candidates)
         losses = torch.empty_like(weights)
         bounds = _row_blocks(len(queries), n, queries)
         edges = torch.tensor(bounds, device=known.device) * n
         masked, right = (torch.searchsorted(entries, edges).tolist() for entries in (known, positives))
-        for number, (start, stop) in enumerate(pairwise(bounds)):
+
+        def learn_from(number: int) -> torch.Tensor:
+            """Set losses and gradients of one block of rows; return the gradient of the candidates."""
+            start, stop = bounds[number : number + 2]
             its = slice(right[number], right[number + 1])
             entries, row = positives[its] - start * n, rows[its] - start
             block = queries[start:stop]
@@ -50,13 +54,21 @@ class _SoftmaxLoss(torch.autograd.Function):
             torch.softmax(scores, 1, out=scores)
             log_sums = best - scores.amax(1).log()  # the best one's probability never underflows
             losses[its] = log_sums[row] - kept
-            scores *= row_shares[start:stop].unsqueeze(1)
-            scores[row_shares[start:stop] == 0] = (
-                0  # a query without a positive, of which nothing else may be left either
-            )
-            flat.index_add_(0, entries, -shares[its])
-            query_gradient[start:stop] = _product(scores, candidates)
-            candidate_gradient += _product(block.T, scores).T
+            share = row_shares[start:stop]
+            if (idle := share == 0).any():
+                scores[idle] = 0  # a query without a positive, of which nothing else may be left either
+            flat.index_add_(0, entries, -shares[its] / share[row])
+            query_gradient[start:stop] = _product(scores, candidates) * share.unsqueeze(1)
+            return _product((block * share.unsqueeze(1)).T, scores).T
+
+        def learn_from_some(first: int) -> torch.Tensor:
+            gradient = torch.zeros_like(candidates)
+            for number in range(first, len(bounds) - 1, hands):
+                gradient += learn_from(number)
+            return gradient
+
+        hands = cores.shares()
+        candidate_gradient = functools.reduce(torch.Tensor.add_, cores.each(learn_from_some, range(hands)))
         ctx.save_for_backward(query_gradient, candidate_gradient)
         return losses @ shares
 
@@ -101,5 +113,5 @@ def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
 
 def _row_blocks(rows: int, columns: int, like: torch.Tensor) -> list[int]:
     budget = _BLOCK_BYTES["cuda" if like.is_cuda else "cpu"]
-    step = max(1, budget // (columns * like.element_size()))
+    step = max(1, min(budget // (columns * like.element_size()), -(-rows // cores.shares())))
     return [*range(0, rows, step), rows]

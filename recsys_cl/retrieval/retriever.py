@@ -236,7 +236,7 @@ class Retriever:
 
     @cached_property
     def _unit(self) -> Vectors:
-        vectors = self.bundle.towers.item_vectors(with_prior=False)  # alike is not the same as popular
+        vectors = self.bundle.towers.item_vectors(with_offsets=False)  # alike is not the same as popular
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         units = np.zeros_like(vectors)
         np.divide(vectors, lengths, out=units, where=lengths > 0)

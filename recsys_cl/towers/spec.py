@@ -29,4 +29,5 @@ class TowerSpec(Settings):
     age_exponent: float = Field(
         0.0, ge=0, description="how fast what is older counts less, where the encoder heeds age"
     )
+    item_bias: bool = Field(False, description="whether an item has a learned score of its own, whoever asks")
     parts: tuple[PartSpec, ...] = Field((), description="what was joined, for an encoder that reads parts")

@@ -32,8 +32,9 @@ class TwoTower:
     Attributes:
         spec: what they are made of.
         tables: "user" (n_users, d), "context" (n_items, d), an item as part of a history, and "item" (n_items, d), an
-            item as a candidate; float32, on one device. The first two have no rows where the query encoder does not
-            read them.
+            item as a candidate, "bias" (n_items, 1), what an item scores with every query; float32, on one device.
+            The first two have no rows where the query encoder does not read them, the last none where there is no
+            `TowerSpec.item_bias`.
         prior: (n_items,) float32 that is added to an item's score for every query; nought unless `set_prior` set it.
         query: the user tower.
         candidate: the item tower.
@@ -47,6 +48,7 @@ class TwoTower:
             name: torch.zeros(count if name in encoder.reads | {"item"} else 0, spec.embedding_dim, device=device)
             for name, count in rows.items()
         }
+        self.tables["bias"] = torch.zeros(spec.n_items if spec.item_bias else 0, 1, device=device)
         self.prior = torch.zeros(spec.n_items, device=device)
         self.query: nn.Module = encoder(spec).to(device)
         candidate = member("recsys_cl.towers.candidate_encoders", spec.candidate_encoder).Encoder
@@ -74,7 +76,7 @@ class TwoTower:
     def query_vectors(self, queries: Queries, *, block: int = 8192) -> npt.NDArray[np.float32]:
         """Return a vector for each query, (q, d) float32, ``block`` queries at a time.
 
-        Where there is a prior the vectors have one coordinate more, (q, d + 1), which is 1 for every query.
+        Where items have a prior or a bias there is one coordinate more, (q, d + 1), which is 1 for every query.
 
         Raises:
             InputError: a user or the catalogue is not the one the towers were made for.
@@ -84,22 +86,22 @@ class TwoTower:
         for start in range(0, len(queries), block):
             inputs = self._query_inputs(queries, start, min(start + block, len(queries)))
             vectors[start : start + block] = self.encode_queries(inputs).float().cpu().numpy()
-        return np.hstack([vectors, np.ones((len(vectors), 1), np.float32)]) if self.prior.any() else vectors
+        return np.hstack([vectors, np.ones((len(vectors), 1), np.float32)]) if self._offsets.any() else vectors
 
     @torch.inference_mode()
-    def item_vectors(self, *, with_prior: bool = True, block: int = 65_536) -> npt.NDArray[np.float32]:
+    def item_vectors(self, *, with_offsets: bool = True, block: int = 65_536) -> npt.NDArray[np.float32]:
         """Return a vector for each item of the catalogue, (n_items, d) float32, ``block`` items at a time.
 
-        Where there is a prior it is one coordinate more, (n_items, d + 1), unless ``with_prior`` is false.
+        Their prior and bias, if any, are one coordinate more, (n_items, d + 1), unless ``with_offsets`` is false.
         """
         vectors = np.empty((self.spec.n_items, self.spec.embedding_dim), dtype=np.float32)
         for start in range(0, self.spec.n_items, block):
             items = torch.arange(start, min(start + block, self.spec.n_items), device=self.device)
             encoded = self.encode_candidates(CandidateInputs(self.tables["item"], items))
             vectors[start : start + block] = encoded.float().cpu().numpy()
-        if not (with_prior and self.prior.any()):
+        if not (with_offsets and self._offsets.any()):
             return vectors
-        return np.hstack([vectors, self.prior.float().cpu().numpy()[:, None]])
+        return np.hstack([vectors, self._offsets.float().cpu().numpy()[:, None]])
 
     def set_prior(self, prior: npt.NDArray[np.float32]) -> None:
         """Set what is added to the score of each item, (n_items,) float32, for every query alike."""
@@ -131,12 +133,18 @@ class TwoTower:
             "embedding_dim": sum(part.embedding_dim for part in specs),
             "query_encoder": "joined_history",
             "similarity": "dot",
+            "item_bias": any(part.spec.item_bias for part in parts),
             "parts": specs,
         }
         joined = cls(parts[0].spec.model_copy(update=changes), parts[0].device)
-        candidates = [weight * part.item_vectors(with_prior=False) for part, weight in zip(parts, weights, strict=True)]
+        candidates = [
+            weight * part.item_vectors(with_offsets=False) for part, weight in zip(parts, weights, strict=True)
+        ]
         joined.tables["item"].copy_(torch.from_numpy(np.hstack(candidates)))
         joined.tables["context"].copy_(torch.hstack([part.tables["context"] for part in parts]))
+        for part, weight in zip(parts, weights, strict=True):
+            if part.spec.item_bias:
+                joined.tables["bias"].add_(part.tables["bias"], alpha=weight)
         return joined
 
     @property
@@ -161,6 +169,11 @@ class TwoTower:
         towers = cls(TowerSpec.of(read_json(folder / "towers.json")), device)
         towers.set_state(_weights(folder / _WEIGHTS, towers.state()))
         return towers
+
+    @property
+    def _offsets(self) -> torch.Tensor:
+        """What is added to the score of each item, (n_items,)."""
+        return self.prior + self.tables["bias"][:, 0] if self.spec.item_bias else self.prior
 
     def _compared(self, vectors: torch.Tensor) -> torch.Tensor:
         return functional.normalize(vectors) if self.spec.similarity == "cosine" else vectors

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from recsys_cl.config import TrainConfig
+from recsys_cl.contrast import cores
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.families import member
 from recsys_cl.pairs.batches import Batch
@@ -53,22 +54,19 @@ class Learner:
             The loss; NaN or infinite where it, or its gradient, is.
         """
         device = self.towers.device
-        named = {"user": batch.users, "context": batch.history_items, "item": batch.items}
-        numbers = {name: _to(rows, device) for name, rows in named.items()}
-        rows = {
-            name: self.rows.current(name, number, learning_rate).requires_grad_()
-            for name, number in numbers.items()
-            if len(self.towers.tables[name])
-        }
+        named = {"user": batch.users, "context": batch.history_items, "item": batch.items, "bias": batch.items}
+        numbers = {name: _to(rows, device) for name, rows in named.items() if len(self.towers.tables[name])}
+        taken = cores.each(lambda name: self.rows.current(name, numbers[name], learning_rate), numbers)
+        held = dict(zip(numbers, taken, strict=True))
+        rows = {name: one.values.requires_grad_() for name, one in held.items()}
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             loss = self.objective(self._contrast(batch, rows))
         self._zero_gradients()
         loss.backward()
-        if not math.isfinite(size := _size(loss, rows)):
+        gradients = {name: leaf.grad for name, leaf in rows.items() if leaf.grad is not None}
+        if not math.isfinite(size := _size(loss, gradients)):
             return size
-        for name, leaf in rows.items():
-            if leaf.grad is not None:
-                self.rows.step(name, numbers[name], leaf.detach(), leaf.grad, learning_rate)
+        cores.each(lambda name: self.rows.step(name, held[name], gradients[name], learning_rate), gradients)
         self._step_dense(learning_rate)
         return float(loss.detach())
 
@@ -106,9 +104,15 @@ class Learner:
             _to(batch.history_slots, device),
             _to(batch.offsets, device),
         )
+        slots = _to(batch.candidate_slots, device)
+        encoded = self.towers.encode_queries(queries)
+        candidates = self.towers.encode_candidates(CandidateInputs(rows["item"], slots))
+        if self.towers.spec.item_bias:  # one coordinate more, as when they serve
+            encoded = functional.pad(encoded, (0, 1), value=1.0)
+            candidates = torch.hstack([candidates, rows["bias"].index_select(0, slots).to(candidates.dtype)])
         return Contrast(
-            self.towers.encode_queries(queries),
-            self.towers.encode_candidates(CandidateInputs(rows["item"], _to(batch.candidate_slots, device))),
+            encoded,
+            candidates,
             _to(batch.log_q, device),
             _to(batch.positives, device),
             _to(batch.known, device),
@@ -139,14 +143,14 @@ class Learner:
 
 
 # Standard deviation of the first weights. Users start near nought, so that at first their history speaks for them.
-_START = {"user": 0.01, "context": 0.1, "item": 0.1}
-_STREAMS = {"user": 0, "item": 1, "context": 2}
+_START = {"user": 0.01, "context": 0.1, "item": 0.1, "bias": 0.0}
+_STREAMS = {"user": 0, "item": 1, "context": 2, "bias": 3}
 
 
 def _start_tables(towers: TwoTower, pairs: PairSet, seed: int) -> None:
     """Draw the tables; users and items of no pair start, and stay, at zero."""
     taken = np.isfinite(pairs.log_q)
-    trained = {"user": pairs.histories.lengths > 0, "context": taken, "item": taken}
+    trained = {"user": pairs.histories.lengths > 0, "context": taken, "item": taken, "bias": taken}
     for name, table in towers.tables.items():
         generator = torch.Generator().manual_seed(seed * len(_STREAMS) + _STREAMS[name])
         drawn = torch.randn(table.shape, generator=generator) * _START[name]
@@ -162,10 +166,9 @@ def _to(array: npt.NDArray[np.generic], device: torch.device) -> torch.Tensor:
     return (tensor.long() if tensor.dtype == torch.int32 else tensor).to(device, non_blocking=True)
 
 
-def _size(loss: torch.Tensor, rows: dict[str, torch.Tensor]) -> float:
+def _size(loss: torch.Tensor, gradients: dict[str, torch.Tensor]) -> float:
     """Return a number that is finite if the loss and every gradient are."""
     total = loss.detach().clone()
-    for leaf in rows.values():
-        if leaf.grad is not None:
-            total += leaf.grad.sum()
+    for gradient in gradients.values():
+        total += gradient.sum()
     return float(total)

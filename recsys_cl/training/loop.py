@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from recsys_cl.config import TrainConfig
+from recsys_cl.contrast.cores import one_thread_each
 from recsys_cl.errors import InputError, TrainingError
 from recsys_cl.files import digest_of
 from recsys_cl.pairs.batches import Batches
@@ -22,7 +23,7 @@ from recsys_cl.progress import SILENT, Advance, Reporter
 from recsys_cl.towers.spec import TowerSpec
 from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.checkpoint import Checkpoints
-from recsys_cl.training.device import device_of, one_thread
+from recsys_cl.training.device import device_of
 from recsys_cl.training.learner import Learner
 from recsys_cl.training.prefetch import made_ahead
 from recsys_cl.training.schedule import learning_rate
@@ -108,7 +109,7 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
         learner.start_from(start)
     batches = dealt(pairs, learner.towers, config, ordered=ordered, seed=seed)
     before = _start(kept, learner, reporter)
-    with one_thread():
+    with one_thread_each():
         standing = _epochs(learner, batches, kept, before or Standing(), last_epoch, validate, reporter)
     kept.restore_best(learner, standing.best_epoch)
     return Trained(
@@ -128,7 +129,7 @@ def seconds_an_epoch(pairs: PairSet, config: TrainConfig, *, ordered: bool, seed
     )
     batches = dealt(pairs, learner.towers, config, ordered=ordered, seed=seed)
     instants = []
-    with one_thread():
+    with one_thread_each():
         for batch in made_ahead(islice(batches.epoch(1), 1 + _REHEARSED)):
             learner.step(batch, config.learning_rate)
             instants.append(time.monotonic())
@@ -147,6 +148,7 @@ def tower_spec(pairs: PairSet, n_users: int, config: TrainConfig, *, ordered: bo
         similarity=config.similarity,
         history_length=pairs.config.history_length,
         age_exponent=config.age_exponent if ordered else 0.0,
+        item_bias=config.item_bias,
     )
 
 

@@ -118,14 +118,26 @@ def test_the_digest_follows_what_they_are_made_of_and_every_weight(encoder):
 
 def test_joined_towers_score_the_weighted_sum_of_their_parts():
     parts = [
-        towers(query_encoder="aged_history", age_exponent=exponent, embedding_dim=dim, similarity=similarity)
-        for exponent, dim, similarity in ((1.0, 4, "dot"), (0.0, 3, "cosine"))
+        towers(query_encoder="aged_history", age_exponent=age, embedding_dim=dim, similarity=like, item_bias=biased)
+        for age, dim, like, biased in ((1.0, 4, "dot", False), (0.0, 3, "cosine", True))
     ]
+    parts[1].tables["bias"] += torch.arange(parts[1].spec.n_items)[:, None]
     joined = TwoTower.joined(parts, (0.3, 0.7))
     scores = [part.query_vectors(ASKED) @ part.item_vectors().T for part in parts]
     expected = 0.3 * scores[0] + 0.7 * scores[1]
     np.testing.assert_allclose(joined.query_vectors(ASKED) @ joined.item_vectors().T, expected, atol=1e-6)
     assert joined.spec.embedding_dim == 7
+
+
+def test_a_bias_is_added_whoever_asks():
+    plain, biased = towers(), towers(item_bias=True)
+    scores = plain.query_vectors(ASKED) @ plain.item_vectors().T
+    bias = np.linspace(-1, 1, plain.spec.n_items, dtype=np.float32)
+    biased.set_state(plain.state() | {"bias_table": torch.from_numpy(bias)[:, None]})
+    np.testing.assert_allclose(biased.query_vectors(ASKED) @ biased.item_vectors().T, scores + bias, atol=1e-6)
+    np.testing.assert_array_equal(biased.item_vectors(with_offsets=False), plain.item_vectors())
+    biased.set_prior(bias)
+    np.testing.assert_allclose(biased.query_vectors(ASKED) @ biased.item_vectors().T, scores + 2 * bias, atol=1e-6)
 
 
 def test_parts_that_do_not_make_up_the_vectors_are_refused():

@@ -340,4 +340,4 @@ def test_default_settings_learn_a_catalogue_smaller_than_a_batch(planted):
     for start in (None, closed_form(planted, dim=64)):
         trained = run(planted, TrainConfig(epochs=20), start=start)
         assert recall_of_group(trained.towers, planted) > 0.9
-    assert trained.towers.item_vectors().shape == (ITEMS, 64)
+    assert trained.towers.item_vectors().shape == (ITEMS, 65)  # the last is the bias

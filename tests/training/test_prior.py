@@ -46,7 +46,7 @@ def test_the_prior_adds_its_number_to_every_score_of_an_item(towers):
     prior = np.random.default_rng(1).normal(size=ITEMS).astype(np.float32)
     towers.set_prior(prior)
     np.testing.assert_allclose(scores(towers), before + prior, atol=1e-5)
-    assert towers.item_vectors(with_prior=False).shape == (ITEMS, 4)
+    assert towers.item_vectors(with_offsets=False).shape == (ITEMS, 4)
 
 
 def test_the_prior_is_saved_with_the_towers(towers, tmp_path):
