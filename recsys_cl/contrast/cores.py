@@ -16,7 +16,8 @@ from typing import TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
-Thing, Result = TypeVar("Thing"), TypeVar("Result")
+Thing = TypeVar("Thing")
+Result = TypeVar("Result")
 
 _pool: ContextVar[ThreadPoolExecutor | None] = ContextVar("pool", default=None)
 _shares: ContextVar[int] = ContextVar("shares", default=1)
