@@ -108,6 +108,10 @@ class TrainConfig(Settings):
     )
     window: int = Field(50, ge=1, description="most positives of a query that follow a cut")
     age_exponent: float = Field(0.5, ge=0, description="power of age by which older history counts less, if ordered")
+    taught_items: int = Field(
+        50, ge=0, description="items a user's history is taught to find, the closed form's best; hybrid only; 0 is none"
+    )
+    teacher_dim: int = Field(1024, ge=1, le=4096, description="most dimensions of the closed form that teaches")
     log_q_exponent: float = Field(1.0, ge=0, le=2, description="strength of the log q correction; 0 is none")
     uniform_negatives: int = Field(4096, ge=0, description="uniformly drawn items a batch shares as more negatives")
     id_dropout: float = Field(0.1, ge=0, lt=1, description="share of user ids hidden, so that history can stand alone")
@@ -141,14 +145,14 @@ class SpectralConfig(Settings):
 
     user_exponent: float = Field(0.35, ge=0, le=1, description="how much less an active user's interactions count")
     item_exponent: float = Field(0.4, ge=0, le=1, description="how much less a popular item's interactions count")
-    spectral_power: float = Field(0.5, ge=0, le=2, description="power of the singular values in a user vector")
+    spectral_power: float = Field(0.7, ge=0, le=2, description="power of the singular values in a user vector")
     spectral_age_exponent: float = Field(
         1.0, ge=0, description="power of age by which older history counts less in a user vector, if ordered"
     )
     pair_age_exponent: float = Field(
         0.15, ge=0, description="power of age by which older interactions teach less, if ordered"
     )
-    tolerated_error: float = Field(1e-3, gt=0, lt=1, description="share of the energy that may be missing")
+    tolerated_error: float = Field(1e-2, gt=0, lt=1, description="share of the energy that may be missing")
     most_rounds: int = Field(12, ge=1, description="rounds after which the solver ends in any case")
 
 

@@ -18,9 +18,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from recsys_cl.pairs.batches import Batch, numbered
+from recsys_cl.pairs.assembly import Assembly, Questions
+from recsys_cl.pairs.batches import Batch
 from recsys_cl.pairs.pair_set import PairSet
-from recsys_cl.pairs.ragged import distinct, offsets_of, positions, row_numbers
+from recsys_cl.pairs.ragged import offsets_of, positions, row_numbers
 
 Mask = npt.NDArray[np.bool_]
 
@@ -69,44 +70,19 @@ class Cuts:
         order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self._dealt)
         for step, users in enumerate(np.array_split(order, self.steps)):
             if step >= first_step:
-                yield self._batch(epoch, step, users)
+                rng = np.random.default_rng((self.seed, _DRAWS, epoch, step))
+                questions = self._questions(users, rng)
+                yield self._assembly.batch(epoch, step, questions, self._log_inclusion, rng)
 
-    def _batch(self, epoch: int, step: int, users: npt.NDArray[np.int32]) -> Batch:
-        rng, histories = np.random.default_rng((self.seed, _DRAWS, epoch, step)), self.pairs.histories
+    def _questions(self, users: npt.NDArray[np.int32], rng: np.random.Generator) -> Questions:
+        histories = self.pairs.histories
         lengths = histories.lengths[users]
         rows = row_numbers(lengths)
         flat = positions(histories.indptr[users], lengths)
         taken = histories.item_nums[flat]
         before, asked, wanted = self._at_cuts(lengths, rng) if self.ordered else self._held_out(lengths, rows, rng)
-        drawn = rng.integers(self.pairs.n_items, size=self.uniform_negatives, dtype=np.int32)
-        candidates = distinct(np.concatenate([taken[wanted], drawn]))
-        columns = self._columns(candidates, taken)
-        entries = rows * len(candidates) + columns
-        positives, first = np.unique(entries[wanted], return_index=True)
-        known = np.unique(entries[before & (columns >= 0)])
-        repeats = np.isin(positives, known)
-        positives, first = positives[~repeats], first[~repeats]
-        of_row = positives // len(candidates)
-        items, candidate_slots, history_items, history_slots = numbered(
-            candidates, taken[asked], self._scratch, one_table=self.one_table
-        )
-        distinct_users, user_slots = np.unique(users, return_inverse=True)
-        hidden = rng.random(len(users)) < self.id_dropout
-        return Batch(
-            epoch,
-            step,
-            distinct_users,
-            items,
-            history_items,
-            np.where(hidden, -1, user_slots),
-            history_slots,
-            offsets_of(np.bincount(rows[asked], minlength=len(users))),
-            candidate_slots,
-            self._log_inclusion[candidates],
-            positives,
-            known,
-            self._weights[flat[wanted][first]] / np.sqrt(np.bincount(of_row))[of_row].astype(np.float32),
-        )
+        weights = self._weights[flat[wanted]]
+        return Questions(users, rows, taken, asked, before, rows[wanted], taken[wanted], weights)
 
     def _at_cuts(self, lengths: npt.NDArray[np.int64], rng: np.random.Generator) -> tuple[Mask, Mask, Mask]:
         """Return which items laid end to end come before their row's cut, which of them are used, and which follow."""
@@ -131,13 +107,6 @@ class Cuts:
     def _share(self, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         return np.minimum(_HELD_OUT, self.window / np.maximum(lengths, 1))
 
-    def _columns(self, candidates: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-        """Return the place of each item among the candidates, -1 where it is none."""
-        self._scratch[candidates] = np.arange(len(candidates), dtype=np.int32)
-        columns = self._scratch[items].astype(np.int64)
-        self._scratch[candidates] = -1
-        return columns
-
     @cached_property
     def _dealt(self) -> npt.NDArray[np.int32]:
         lengths = self.pairs.histories.lengths
@@ -152,9 +121,7 @@ class Cuts:
         times = np.bincount(self._dealt, minlength=len(histories))
         chance = self._cut_chance(rows) if self.ordered else self._held_chance(histories.lengths)[rows]
         expected = np.bincount(histories.item_nums, times[rows] * chance, catalogue) / self.steps
-        missed = np.exp(-expected) * (1 - 1 / catalogue) ** self.uniform_negatives
-        with np.errstate(divide="ignore"):
-            return np.log1p(-missed).astype(np.float32)
+        return self._assembly.log_inclusion(expected)
 
     def _cut_chance(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Return, for each interaction, the share of its user's cuts that it follows within a window."""
@@ -173,5 +140,5 @@ class Cuts:
         return np.concatenate([shard["weight"] for shard in self.pairs.shards])
 
     @cached_property
-    def _scratch(self) -> npt.NDArray[np.int32]:
-        return np.full(self.pairs.n_items, -1, dtype=np.int32)
+    def _assembly(self) -> Assembly:
+        return Assembly(self.pairs.n_items, self.uniform_negatives, self.id_dropout, self.one_table)

@@ -8,22 +8,24 @@ the budget pays for. What comes of it is one or two complete settings, to be fit
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice, product
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys_cl.config import SpectralConfig, TrainConfig
-from recsys_cl.evaluation import metrics
-from recsys_cl.evaluation.protocol import Examination, mean_of_vectors
+from recsys_cl.evaluation.protocol import Examination
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.progress import Reporter
+from recsys_cl.stages.judge import Judge, some_of
+from recsys_cl.stages.teach import popular_lists, taught_users
 from recsys_cl.training.halving import halve
 from recsys_cl.training.loop import seconds_an_epoch
-from recsys_cl.training.prior import HALF_LIVES, STRENGTHS
-from recsys_cl.training.spectral import ClosedForm, solve_log
+from recsys_cl.training.spectral import ClosedForm, Solver
 
 # Exponents of R, for each of which it is solved anew, and of vectors, which are tried at no such cost.
 _SOLVED = {
@@ -31,26 +33,70 @@ _SOLVED = {
     "item_exponent": (0.4, 0.3, 0.5),
     "pair_age_exponent": (0.15, 0.0, 0.4),
 }
-_FREE = {"spectral_power": (0.5, 0.2, 0.8), "spectral_age_exponent": (1.0, 0.0, 0.3, 0.6, 1.5)}
+_FREE = {"spectral_age_exponent": (1.0, 0.0, 0.5, 1.5)}
 _BY_ORDER = {"pair_age_exponent", "spectral_age_exponent"}  # these say nothing where there is no order
-_RUNGS = ((500, 64), (2000, 128))  # users and dimensions
-_DIMS = (32, 64, 128, 256, 512, 1024)
+_DIMS = ((32, 64), (128, 256), (512, 1024))  # those of a tuple are found by one solution
+_POWERS = (0.7, 0.35, 1.0)  # that are tried with each
+_ROUGHLY = 256  # dimensions from which one round of the solver is enough
 _MANY_ITEMS = 10_000  # beyond this few dimensions are never best, and each look at the catalogue is dear
 _TRIALS, _KEEP = 12, 4
 _USERS = 2000  # who are asked which dimension is best
-_FOR_EXPONENTS, _FOR_DIMS = 0.2, 0.8  # share of the budget after which each search ends
-_SAFETY = 1.5  # an epoch and its validation take so much longer than the steps that were timed
-_FEWEST_USERS, _SCORES = 500, 1 << 25  # asked at least; and scores that one look ranks at most
+_FOR_DIMS = 0.9  # share of the budget that the closed form may take, all that is done with it later among it
+_SAFETY = 1.25  # an epoch and its validation take so much longer than the steps that were timed
+_JUDGED = 6  # looks' worth of time go into priors and weights
 _GAIN = 1.002  # less than this is no improvement
 
 
-def some_of(validation: Examination, users: int, seed: int) -> Examination:
-    """Draw so many users, fewer where the catalogue is so large that each is dear to ask, or take all there are."""
-    users = min(users, max(_FEWEST_USERS, _SCORES // validation.n_items))
-    if len(validation) <= users:
-        return validation
-    rows = np.random.default_rng(seed).permutation(len(validation))[:users]
-    return validation.take(np.sort(rows))
+@dataclass(frozen=True)
+class _Rung:
+    """What a trial of exponents costs: users and dimensions; none begins after a share ``until`` of the budget."""
+
+    users: int
+    dim: int
+    until: float
+
+
+_RUNGS = (_Rung(1000, 64, 0.06), _Rung(2000, 128, 0.12))
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What a closed form costs in seconds.
+
+    Attributes:
+        dim: its dimensions.
+        solving: to solve it.
+        looking: to see how it fares on the users asked.
+        teaching: to see what it recommends to those whom it teaches.
+    """
+
+    dim: int
+    solving: float
+    looking: float
+    teaching: float
+
+    def grown(self, dim: int) -> _Cost:
+        """Return what more dimensions would cost, by how costs were seen to grow."""
+        times = dim / self.dim
+        return _Cost(dim, self.solving * times**1.3, self.looking * times**0.66, self.teaching * times**0.66)
+
+    @property
+    def now(self) -> float:
+        """Seconds until its settings are known."""
+        return self.solving + (1 + len(_POWERS)) * self.looking
+
+    @property
+    def later(self) -> float:
+        """Seconds of all that is done with it then: solving anew for the refit, teaching twice, priors and weights."""
+        return self.solving + 2 * self.teaching + _JUDGED * self.looking
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Complete settings of one fit."""
+
+    train: TrainConfig
+    spectral: SpectralConfig
 
 
 @dataclass(frozen=True)
@@ -58,31 +104,31 @@ class Choice:
     """What a budget bought.
 
     Attributes:
-        settings: complete settings to fit and compare, by method.
+        recipes: what to fit and compare, by method.
         told: how it came about, sentence by sentence.
-        trials: everything tried, with its figure (NDCG@100 on validation) and the seconds after which it was known.
+        trials: everything tried, with its figure (NDCG on validation) and the seconds after which it was known.
     """
 
-    settings: dict[str, tuple[TrainConfig, SpectralConfig]]
+    recipes: dict[str, Recipe]
     told: list[str]
     trials: list[dict[str, Any]]
 
     def describe(self) -> dict[str, Any]:
         """Return it JSON-ready."""
-        settings = {
-            method: {"train": train.model_dump(mode="json"), "spectral": spectral.model_dump(mode="json")}
-            for method, (train, spectral) in self.settings.items()
+        recipes = {
+            method: {"train": one.train.model_dump(mode="json"), "spectral": one.spectral.model_dump(mode="json")}
+            for method, one in self.recipes.items()
         }
-        return {"settings": settings, "told": self.told, "trials": self.trials}
+        return {"recipes": recipes, "told": self.told, "trials": self.trials}
 
     @classmethod
     def of(cls, described: dict[str, Any]) -> Self:
         """Return the choice that was described."""
-        settings = {
-            method: (TrainConfig.of(parts["train"]), SpectralConfig.of(parts["spectral"]))
-            for method, parts in described["settings"].items()
+        recipes = {
+            method: Recipe(TrainConfig.of(parts["train"]), SpectralConfig.of(parts["spectral"]))
+            for method, parts in described["recipes"].items()
         }
-        return cls(settings, described["told"], described["trials"])
+        return cls(recipes, described["told"], described["trials"])
 
 
 @dataclass
@@ -97,6 +143,7 @@ class Chooser:
         ordered: whether the order of histories means something.
         seed: of the draws and the solver.
         device: "auto", "cpu" or "cuda".
+        solver: gives the closed form of the training part.
         reporter: told of progress.
         clock: seconds.
     """
@@ -108,6 +155,7 @@ class Chooser:
     ordered: bool
     seed: int
     device: str
+    solver: Solver
     reporter: Reporter
     clock: Callable[[], float] = time.monotonic
 
@@ -115,97 +163,137 @@ class Chooser:
         """Search, and return what to fit."""
         self._began, self._later = self.clock(), 0.0
         self._trials, self._told = list[dict[str, Any]](), list[str]()
-        spectral = self._exponents()
-        settings: dict[str, tuple[TrainConfig, SpectralConfig]] = {}
+        dim, exponents = self._dimension(self._exponents())
+        recipes: dict[str, Recipe] = {}
         if self.config.method in {"auto", "spectral"}:
-            settings["spectral"] = self._dimension(spectral)
+            changes = {"method": "spectral", "embedding_dim": self.config.embedding_dim or dim}
+            recipes["spectral"] = Recipe(self.config.model_copy(update=changes), exponents)
         if self.config.method in {"auto", "hybrid"}:
-            hybrid = self._epochs(required=not settings)
-            settings |= {} if hybrid is None else {"hybrid": (hybrid, spectral)}
-        if len(settings) > 1:
+            hybrid = self._epochs(dim, required=not recipes)
+            recipes |= {} if hybrid is None else {"hybrid": Recipe(hybrid, exponents)}
+        if len(recipes) > 1:
             self._told.append("Both were fitted, and what validation liked best was kept.")
-        return Choice(settings, self._told, self._trials)
+        return Choice(recipes, self._told, self._trials)
 
     def _exponents(self) -> SpectralConfig:
-        best = halve(
-            self._drawn_settings(),
-            _RUNGS,
-            self._try_exponents,
-            keep=_KEEP,
-            is_over=lambda: self._spent() > _FOR_EXPONENTS * self.config.budget_seconds,
+        """Return the best exponents that were tried, or those given where these are as good but for chance."""
+        self._marks: dict[SpectralConfig, npt.NDArray[np.float64]] = {}
+        found = [config for config, _ in halve(self._drawn(), _RUNGS, self._try_out, keep=_KEEP, is_over=self._is_over)]
+        given = next(config for config in found if self._of_one_solution(config, self.spectral))
+        gain = self._marks[found[0]] - self._marks[given]
+        chosen = found[0] if gain.mean() > gain.std() / np.sqrt(len(gain)) else given
+        what = ", ".join(
+            f"{name.replace('_', ' ')} {getattr(chosen, name):g}" for name in self._names((*_SOLVED, *_FREE))
         )
-        chosen = best[0][0]
-        names = [name for name in (*_SOLVED, *_FREE) if self.ordered or name not in _BY_ORDER]
-        what = ", ".join(f"{name.replace('_', ' ')} {getattr(chosen, name):g}" for name in names)
         trials = len(self._trials)
-        self._told.append(f"Of {trials} trial{'' if trials == 1 else 's'} of exponents the best had {what}.")
+        said = f"After {trials} trial{'' if trials == 1 else 's'} of exponents "
+        said += "those given were kept" if chosen == given else "others were chosen"
+        self._told.append(f"{said}: {what}.")
         return chosen
 
-    def _drawn_settings(self) -> list[SpectralConfig]:
-        """Return the settings given, then others in an order drawn by the seed."""
-        names = [name for name in _SOLVED if self.ordered or name not in _BY_ORDER]
+    def _drawn(self) -> list[SpectralConfig]:
+        """Return the settings given, those that differ in one exponent, then others, each in an order drawn."""
+        names = self._names(_SOLVED)
         grid = [dict(zip(names, values, strict=True)) for values in product(*(_SOLVED[name] for name in names))]
         np.random.default_rng(self.seed).shuffle(grid)
         others = [self.spectral.model_copy(update=values) for values in grid]
+        others.sort(key=lambda one: sum(getattr(one, name) != getattr(self.spectral, name) for name in names) > 1)
         return [self.spectral, *islice((one for one in others if one != self.spectral), _TRIALS - 1)]
 
-    def _try_exponents(self, config: SpectralConfig, rung: tuple[int, int]) -> tuple[SpectralConfig, float]:
-        users, dim = rung
-        dim = min(dim, self.config.embedding_dim or dim)
-        solved = self._solved(config, dim)
-        asked = some_of(self.validation, users, self.seed)
-        best = config, self._figure(solved, config, dim, asked)
-        for name in (name for name in reversed(_FREE) if self.ordered or name not in _BY_ORDER):
-            others = [
-                best[0].model_copy(update={name: value}) for value in _FREE[name] if value != getattr(best[0], name)
-            ]
-            found = [(one, self._figure(solved, one, dim, asked)) for one in others]
-            best = max(best, *found, key=lambda one: one[1])
-        self._keep_trial(best[1], {"users": len(asked), "dim": dim, **best[0].model_dump()})
-        return best
+    def _names(self, exponents: Iterable[str]) -> list[str]:
+        return [name for name in exponents if self.ordered or name not in _BY_ORDER]
 
-    def _dimension(self, spectral: SpectralConfig) -> tuple[TrainConfig, SpectralConfig]:
-        """Return settings for the closed form with the dimensions that validation likes best."""
-        asked = some_of(self.validation, _USERS, self.seed)
-        limit = min(len(self.pairs.histories), self.pairs.n_items)
-        least = _DIMS[2] if self.pairs.n_items > _MANY_ITEMS else _DIMS[0]
-        dims = [dim for dim in _DIMS if least <= dim < limit] or [_RUNGS[0][1]]
-        dims = [self.config.embedding_dim] if self.config.embedding_dim else dims
-        best, best_dim, refined = -1.0, dims[0], spectral
-        for dim in dims:
+    def _of_one_solution(self, left: SpectralConfig, right: SpectralConfig) -> bool:
+        return all(getattr(left, name) == getattr(right, name) for name in _SOLVED)
+
+    def _is_over(self, rung: _Rung) -> bool:
+        return self._spent() > rung.until * self.config.budget_seconds
+
+    def _try_out(self, config: SpectralConfig, rung: _Rung) -> tuple[SpectralConfig, float]:
+        dim = min(rung.dim, self.config.embedding_dim or rung.dim)
+        solved = self.solver.solve(config, dim)
+        judge = Judge(some_of(self.validation, rung.users, self.seed))
+        found = {config: self._marks_of(solved, config, dim, judge)}
+        for name in self._names(_FREE):
+            best = max(found, key=lambda one: found[one].mean())
+            for value in _FREE[name]:
+                other = best.model_copy(update={name: value})
+                if other not in found:
+                    found[other] = self._marks_of(solved, other, dim, judge)
+        best = max(found, key=lambda one: found[one].mean())
+        self._marks[best] = found[best]
+        figure = float(found[best].mean())
+        self._keep_trial(figure, judge, {"dim": dim, **best.model_dump()})
+        return best, figure
+
+    def _dimension(self, spectral: SpectralConfig) -> tuple[int, SpectralConfig]:
+        """Return the dimensions of the closed form that validation likes best, and its exponents.
+
+        What is solved in many dimensions is solved in fewer, so solutions are few and each is looked at twice. With
+        method hybrid the closed form is but the teacher, so that its dimensions are free even where those to serve
+        are given.
+        """
+        judge = Judge(some_of(self.validation, _USERS, self.seed))
+        best, chosen, refined, cost = -1.0, 0, spectral, None
+        for rung in self._ladder():
+            dims = rung if cost is None else tuple(dim for dim in rung if self._has_time_for(cost.grown(dim)))
+            if not dims:
+                self._told.append(f"More than {chosen} dimensions would have gone beyond the budget.")
+                break
             began = self.clock()
-            solved = self._solved(spectral, dim)
+            # Many dimensions are best solved roughly: it takes less time and gives more recall (docs/experiments.md).
+            rounds = 1 if dims[-1] >= _ROUGHLY else spectral.most_rounds
+            rung_config = spectral.model_copy(update={"most_rounds": rounds})
+            solved = self.solver.solve(rung_config, dims[-1])
             solving = self.clock() - began
-            powers = (refined.spectral_power, refined.spectral_power / 2)  # more dimensions want a lower power
-            variants = [spectral.model_copy(update={"spectral_power": power}) for power in powers]
-            found = [(self._figure(solved, one, dim, asked), one) for one in variants]
+            powers = (_POWERS if dim == dims[-1] else (spectral.spectral_power,) for dim in dims)
+            variants = [
+                (dim, rung_config.model_copy(update={"spectral_power": power}))
+                for dim, tried in zip(dims, powers, strict=True)
+                for power in tried
+            ]
+            found = [(float(self._marks_of(solved, one, dim, judge).mean()), dim, one) for dim, one in variants]
             looking = (self.clock() - began - solving) / len(variants)
-            figure, config = max(found, key=lambda one: one[0])
-            self._keep_trial(figure, {"users": len(asked), "dim": dim, **config.model_dump()})
+            figure, dim, config = max(found, key=lambda one: one[0])
+            self._keep_trial(figure, judge, {"dim": dim, **config.model_dump()})
+            cost = _Cost(dims[-1], solving, looking, looking / len(judge.users) * len(self._taught))
             if figure <= best * _GAIN:
                 break
-            best, best_dim, refined = figure, dim, config
-            # A fit and a refit, and all that is then asked of priors and of weights to join with.
-            self._later = 2 * solving + self._looks * looking
-            twice = 2 * (solving + len(variants) * looking + self._later)
-            if dim != dims[-1] and self._spent() + twice > _FOR_DIMS * self.config.budget_seconds:
-                self._told.append(f"More than {dim} dimensions would have gone beyond the budget.")
+            best, chosen, refined, self._later = figure, dim, config, cost.later
+            if dim < dims[-1]:
                 break
-        self._told.append(f"The closed form has {best_dim} dimensions.")
-        return self.config.model_copy(update={"method": "spectral", "embedding_dim": best_dim}), refined
+        self._told.append(f"The closed form has {chosen} dimensions.")
+        return chosen, refined
 
-    @property
-    def _looks(self) -> int:
-        """How often validation is asked of long vectors once they are fitted: for two priors, and for weights."""
-        half_lives = len(HALF_LIVES) if self.pairs.histories.times is not None else 1
-        return 2 * (1 + len(STRENGTHS) * half_lives) + 5
+    def _has_time_for(self, cost: _Cost) -> bool:
+        return self._spent() + cost.now + cost.later < _FOR_DIMS * self.config.budget_seconds
 
-    def _epochs(self, *, required: bool) -> TrainConfig | None:
+    @cached_property
+    def _taught(self) -> npt.NDArray[np.int64]:
+        learns = self.config.method != "spectral" and self.config.targets == "many" and self.config.taught_items
+        return taught_users(self.pairs.histories, self.seed) if learns else np.empty(0, np.int64)
+
+    def _ladder(self) -> list[tuple[int, ...]]:
+        """Return the dimensions to be tried; those of a tuple by one solution."""
+        if self.config.embedding_dim and self.config.method == "spectral":
+            return [(self.config.embedding_dim,)]
+        limit = min(len(self.pairs.histories), self.pairs.n_items)
+        steps = [tuple(dim for dim in dims if dim < limit) for dims in _DIMS]
+        if self.pairs.n_items > _MANY_ITEMS:
+            steps = steps[1:]
+        return [dims for dims in steps if dims] or [(_RUNGS[0].dim,)]
+
+    def _epochs(self, teacher_dim: int, *, required: bool) -> TrainConfig | None:
         """Return settings for as many epochs as a fit and a refit have time for; None if for none."""
         if not required and self.config.targets == "many" and self.pairs.histories.lengths.max() < 2:
             self._told.append("Gradient descent was left out: no history can be cut in two.")
             return None
-        seconds = seconds_an_epoch(self.pairs, self.config, ordered=self.ordered, seed=self.seed, device=self.device)
+        lists = None
+        if len(self._taught):
+            lists = popular_lists(self.pairs.histories, self.config.taught_items, self.seed)
+        seconds = seconds_an_epoch(
+            self.pairs, self.config, ordered=self.ordered, seed=self.seed, device=self.device, lists=lists
+        )
         left = self.config.budget_seconds - self._spent() - self._later
         epochs = int(min(self.config.epochs, left / (2 * _SAFETY * max(seconds, 1e-6))))
         if epochs < 1 and not required:
@@ -213,24 +301,19 @@ class Chooser:
             return None
         epochs = max(epochs, 1)
         self._told.append(f"Gradient descent had time for {epochs} epoch{'' if epochs == 1 else 's'}.")
-        return self.config.model_copy(update={"method": "hybrid", "embedding_dim": self.config.dim, "epochs": epochs})
+        changes = {"method": "hybrid", "embedding_dim": self.config.dim, "epochs": epochs, "teacher_dim": teacher_dim}
+        return self.config.model_copy(update=changes)
 
-    def _solved(self, config: SpectralConfig, dim: int) -> ClosedForm:
-        histories = self.pairs.histories
-        return solve_log(histories, config, dim=dim, ordered=self.ordered, seed=self.seed, device=self.device)
-
-    def _figure(self, solved: ClosedForm, config: SpectralConfig, dim: int, asked: Examination) -> float:
+    def _marks_of(self, solved: ClosedForm, config: SpectralConfig, dim: int, judge: Judge) -> npt.NDArray[np.float64]:
         longest = self.pairs.config.history_length
-        towers = solved.towers(config, dim=dim, history_length=longest, device=self.device)
-        vectors = towers.query_vectors(asked.queries), towers.item_vectors()
-        return mean_of_vectors(*vectors, asked, 100, metrics.ndcg_at_k)
+        return judge.marks(solved.towers(config, dim=dim, history_length=longest, device=self.device))
 
     def _spent(self) -> float:
         return self.clock() - self._began
 
-    def _keep_trial(self, figure: float, settings: dict[str, Any]) -> None:
-        self._trials.append({"figure": figure, "seconds": round(self._spent(), 3), **settings})
+    def _keep_trial(self, figure: float, judge: Judge, settings: dict[str, Any]) -> None:
+        users = len(judge.users)
+        self._trials.append({"figure": figure, "seconds": round(self._spent(), 3), "users": users, **settings})
         self.reporter.say(
-            f"{settings['dim']} dimensions, {settings['users']:,} users: NDCG@100 {figure:.4f} "
-            f"after {self._spent():.0f} s"
+            f"{settings['dim']} dimensions, {users:,} users: NDCG@{judge.k} {figure:.4f} after {self._spent():.0f} s"
         )

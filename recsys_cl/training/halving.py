@@ -15,27 +15,26 @@ def halve(
     try_out: Callable[[Setting, Rung], tuple[Setting, float]],
     *,
     keep: int,
-    is_over: Callable[[], bool],
+    is_over: Callable[[Rung], bool],
 ) -> list[tuple[Setting, float]]:
-    """Return settings with their figures, the best first, of the last rung begun (Jamieson and Talwalkar 2016).
+    """Return settings with their figures, the best first, of the last rung (Jamieson and Talwalkar 2016).
 
-    The first setting is always tried, whatever the time.
+    The first setting is what the others have to beat: it is tried on every rung, whatever the time.
 
     Args:
         settings: what to choose among, the likeliest first.
         rungs: what a trial costs, from cheap to dear.
         try_out: tries a setting; returns it, perhaps refined, and its figure, higher being better.
-        keep: one in so many goes on to the next rung.
-        is_over: whether there is no time for another trial.
+        keep: one in so many goes on to the next rung, beside the first.
+        is_over: whether there is no time for another trial on a rung.
     """
-    best: list[tuple[Setting, float]] = []
+    found: list[tuple[Setting, float]] = []
     for rung in rungs:
-        found: list[tuple[Setting, float]] = []
+        found = []
         for setting in settings:
-            if (best or found) and is_over():
+            if found and is_over(rung):
                 break
             found.append(try_out(setting, rung))
-        # Of a rung that time ended early nothing is known but of those it tried.
-        best = sorted(found or best, key=lambda one: -one[1])
-        settings = [setting for setting, _ in best[: -(-len(best) // keep)]]
-    return best
+        first, others = found[0], sorted(found[1:], key=lambda one: -one[1])
+        settings = [first[0], *(setting for setting, _ in others[: -(-len(found) // keep)])]
+    return sorted(found, key=lambda one: -one[1])

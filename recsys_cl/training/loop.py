@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable
@@ -11,13 +12,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys_cl.config import TrainConfig
 from recsys_cl.contrast.cores import one_thread_each
 from recsys_cl.errors import InputError, TrainingError
 from recsys_cl.files import digest_of
+from recsys_cl.pairs.assembly import Assembly
 from recsys_cl.pairs.batches import Batches
 from recsys_cl.pairs.cuts import Cuts
+from recsys_cl.pairs.in_turn import Deal, InTurn
+from recsys_cl.pairs.lessons import Lessons
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.progress import SILENT, Advance, Reporter
 from recsys_cl.towers.spec import TowerSpec
@@ -30,7 +35,9 @@ from recsys_cl.training.schedule import learning_rate
 from recsys_cl.training.standing import Standing
 
 Validate = Callable[[TwoTower], float]
-_REHEARSED = 5  # steps that are timed to tell how long an epoch would take
+Lists = npt.NDArray[np.int32]
+_LESSONS = 2  # times a list is dealt in an epoch: early on lists teach more than cuts do
+_REHEARSED = 8  # steps that are timed to tell how long an epoch would take
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,12 @@ class Trained:
     resumed: bool
 
     @classmethod
+    def of(cls, towers: TwoTower, standing: Standing, *, resumed: bool) -> Self:
+        """Describe towers by where their training stands at its end."""
+        best, validation, early = standing.best_epoch, standing.best_validation, standing.stopped_early
+        return cls(towers, best, validation, list(standing.curve), early, resumed)
+
+    @classmethod
     def in_closed_form(cls, towers: TwoTower, validate: Validate | None) -> Self:
         """Describe towers that took no epochs."""
         return cls(towers, 0, None if validate is None else validate(towers), [], stopped_early=False, resumed=False)
@@ -69,6 +82,7 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
     seed: int,
     device: str,
     start: TwoTower | None = None,
+    lists: Lists | None = None,
     epochs: int | None = None,
     validate: Validate | None = None,
     checkpoints: Path | None = None,
@@ -85,11 +99,12 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
         device: "auto", "cpu" or "cuda".
         start: towers to start from, their vectors brought to the length at which training starts; None draws the first
             weights at random.
-        epochs: stop after this many, the learning rate still falling as for ``config.epochs``: with the best epoch of
-            an earlier training, a refit on more data repeats what was found best.
+        lists: (n_users, k) int32, what a teacher recommends to each, as in `pairs.lessons`; None if nobody teaches.
+        epochs: stop after this many, the learning rate still falling as for ``config.epochs``, so that a refit with
+            the best epoch of an earlier training repeats what was found best.
         validate: a figure for the towers after each epoch, higher being better; None trains all epochs.
-        checkpoints: folder for checkpoints; a training that was killed goes on from there to the very result it
-            would have had. What lies there from other data or settings is replaced.
+        checkpoints: folder; a training that was killed goes on from there to the very result it would have had. What
+            lies there from other data or settings is replaced.
         reporter: told of progress.
 
     Raises:
@@ -101,33 +116,29 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
     _check(pairs, n_users)
     where = device_of(device)
     last_epoch = min(epochs or config.epochs, config.epochs)
-    data = [pairs.digest, ordered, None if start is None else start.digest]
+    taught = None if lists is None else hashlib.sha256(lists.tobytes()).hexdigest()
+    data = [pairs.digest, ordered, None if start is None else start.digest, taught]
     settings = [config.model_dump(exclude={"checkpoint_seconds"}), seed, where.type, last_epoch, validate is None]
     kept = Checkpoints(checkpoints, digest_of([*data, *settings]))
     learner = Learner(pairs, tower_spec(pairs, n_users, config, ordered=ordered), config, seed, where)
     if start is not None:
         learner.start_from(start)
-    batches = dealt(pairs, learner.towers, config, ordered=ordered, seed=seed)
+    batches = dealt(pairs, learner.towers, config, ordered=ordered, seed=seed, lists=lists)
     before = _start(kept, learner, reporter)
     with one_thread_each():
         standing = _epochs(learner, batches, kept, before or Standing(), last_epoch, validate, reporter)
     kept.restore_best(learner, standing.best_epoch)
-    return Trained(
-        learner.towers,
-        standing.best_epoch,
-        standing.best_validation,
-        list(standing.curve),
-        standing.stopped_early,
-        resumed=before is not None,
-    )
+    return Trained.of(learner.towers, standing, resumed=before is not None)
 
 
-def seconds_an_epoch(pairs: PairSet, config: TrainConfig, *, ordered: bool, seed: int, device: str) -> float:
+def seconds_an_epoch(
+    pairs: PairSet, config: TrainConfig, *, ordered: bool, seed: int, device: str, lists: Lists | None = None
+) -> float:
     """Return how long an epoch would take, by taking a few steps of one and forgetting what they taught."""
     learner = Learner(
         pairs, tower_spec(pairs, len(pairs.histories), config, ordered=ordered), config, seed, device_of(device)
     )
-    batches = dealt(pairs, learner.towers, config, ordered=ordered, seed=seed)
+    batches = dealt(pairs, learner.towers, config, ordered=ordered, seed=seed, lists=lists)
     instants = []
     with one_thread_each():
         for batch in made_ahead(islice(batches.epoch(1), 1 + _REHEARSED)):
@@ -152,8 +163,10 @@ def tower_spec(pairs: PairSet, n_users: int, config: TrainConfig, *, ordered: bo
     )
 
 
-def dealt(pairs: PairSet, towers: TwoTower, config: TrainConfig, *, ordered: bool, seed: int) -> Batches | Cuts:
-    """Return how the pairs are dealt out to these towers."""
+def dealt(
+    pairs: PairSet, towers: TwoTower, config: TrainConfig, *, ordered: bool, seed: int, lists: Lists | None = None
+) -> Deal:
+    """Return how the pairs, and the lists of a teacher, are dealt out to these towers."""
     one_table = towers.history_table == "item"
     if config.targets == "one":
         return Batches(pairs, config.batch_size, config.uniform_negatives, config.id_dropout, one_table, seed)
@@ -162,9 +175,15 @@ def dealt(pairs: PairSet, towers: TwoTower, config: TrainConfig, *, ordered: boo
             "No history can be cut in two: no user has more than one interaction in the part to learn from. Use a "
             "longer time range or looser filters, or --method spectral, which cuts none."
         )
-    return Cuts(
+    cuts = Cuts(
         pairs, config.batch_size, config.uniform_negatives, config.id_dropout, config.window, ordered, one_table, seed
     )
+    if lists is None:
+        return cuts
+    assembly = Assembly(pairs.n_items, config.uniform_negatives, config.id_dropout, one_table)
+    length = pairs.config.history_length
+    lessons = (Lessons(pairs.histories, lists, config.batch_size, length, assembly, seed + n) for n in range(_LESSONS))
+    return InTurn((cuts, *lessons), seed)
 
 
 def _start(kept: Checkpoints, learner: Learner, reporter: Reporter) -> Standing | None:
@@ -183,7 +202,7 @@ def _start(kept: Checkpoints, learner: Learner, reporter: Reporter) -> Standing 
 
 def _epochs(
     learner: Learner,
-    batches: Batches | Cuts,
+    batches: Deal,
     kept: Checkpoints,
     standing: Standing,
     last_epoch: int,
@@ -200,9 +219,7 @@ def _epochs(
     return standing
 
 
-def _epoch(
-    learner: Learner, batches: Batches | Cuts, kept: Checkpoints, standing: Standing, reporter: Reporter
-) -> Standing:
+def _epoch(learner: Learner, batches: Deal, kept: Checkpoints, standing: Standing, reporter: Reporter) -> Standing:
     config, saved = learner.config, time.monotonic()
     with reporter.bar(f"epoch {standing.epoch}", batches.steps) as advance:
         advance(standing.step, "")
@@ -221,7 +238,7 @@ def _epoch(
     return standing
 
 
-def _close_epoch(learner: Learner, batches: Batches | Cuts, standing: Standing, validate: Validate | None) -> Standing:
+def _close_epoch(learner: Learner, batches: Deal, standing: Standing, validate: Validate | None) -> Standing:
     config = learner.config
     rate = learning_rate(_steps_before(standing, batches) - 1, batches.steps * config.epochs, config)
     learner.settle(rate)
@@ -229,7 +246,7 @@ def _close_epoch(learner: Learner, batches: Batches | Cuts, standing: Standing, 
     return standing.after_epoch(validation, rate, config.patience)
 
 
-def _steps_before(standing: Standing, batches: Batches | Cuts) -> int:
+def _steps_before(standing: Standing, batches: Deal) -> int:
     return (standing.epoch - 1) * batches.steps + standing.step
 
 

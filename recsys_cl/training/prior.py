@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_cl.pairs.histories import Histories
-from recsys_cl.towers.two_tower import TwoTower
+
+Validate = Callable[[npt.NDArray[np.float32]], float]
 
 HALF_LIVES = (None, 1 / 4, 1 / 16, 1 / 64, 1 / 256)
 """Half-lives that are tried, as shares of the period the log spans; None counts all interactions alike."""
@@ -39,10 +40,10 @@ class PopularityPrior:
     strength: float = 0.0
     validation: float | None = None
 
-    def apply(self, towers: TwoTower, histories: Histories, temperature: float) -> None:
-        """Set the prior of ``towers`` from ``histories``, which should be what they learned from."""
+    def scores(self, histories: Histories, temperature: float) -> npt.NDArray[np.float32]:
+        """Return what each item's score gains, (n_items,) float32; ``histories`` should be what was learned from."""
         scale = self.strength * temperature  # scores are logits times temperature
-        towers.set_prior(scale * log_popularity(histories, self.half_life))
+        return scale * log_popularity(histories, self.half_life)
 
 
 def log_popularity(histories: Histories, half_life: float | None) -> npt.NDArray[np.float32]:
@@ -60,24 +61,20 @@ def log_popularity(histories: Histories, half_life: float | None) -> npt.NDArray
     return np.log1p(np.bincount(histories.item_nums, weights, histories.n_items)).astype(np.float32)
 
 
-def fit_prior(
-    towers: TwoTower, histories: Histories, temperature: float, validate: Callable[[TwoTower], float]
-) -> PopularityPrior:
-    """Choose the prior that validation likes best, the weakest of equals, and leave it set in ``towers``.
+def fit_prior(histories: Histories, temperature: float, validate: Validate) -> PopularityPrior:
+    """Choose the prior that validation likes best, the weakest of equals.
 
     Args:
-        towers: trained.
-        histories: what they learned from.
+        histories: what the towers learned from.
         temperature: of their objective.
-        validate: a figure for the towers, higher being better.
+        validate: a figure for the towers with so much, (n_items,) float32, added to scores; higher is better.
     """
-    best = PopularityPrior(validation=validate(towers))
+    figure = validate(np.zeros(histories.n_items, np.float32))
+    best = PopularityPrior(validation=figure)
     for prior in _choices(histories):
-        prior.apply(towers, histories, temperature)
-        figure = validate(towers)
-        if best.validation is None or figure > best.validation:
-            best = PopularityPrior(prior.half_life, prior.strength, figure)
-    best.apply(towers, histories, temperature)
+        found = validate(prior.scores(histories, temperature))
+        if found > figure:
+            figure, best = found, PopularityPrior(prior.half_life, prior.strength, found)
     return best
 
 

@@ -18,12 +18,13 @@ from recsys_cl.files import read_json
 from recsys_cl.pairs.histories import Histories
 from recsys_cl.pairs.pair_set import write_pairs
 from recsys_cl.progress import SILENT
-from recsys_cl.stages import choose
+from recsys_cl.stages import choose, fit
 from recsys_cl.stages import train as stage
 from recsys_cl.stages.choose import Choice, Chooser
 from recsys_cl.stages.ingest import Source, ingest
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.pairs import Prepared, prepare
+from recsys_cl.training.spectral import Solver
 from recsys_cl.workspace import Workspace
 
 SMALL: dict[str, Any] = {"epochs": 3, "batch_size": 64, "uniform_negatives": 16}
@@ -54,6 +55,7 @@ def chooser(prepared: Prepared, seconds_a_look: float = 0.0, **settings: Any) ->
         ordered=prepared.ordered,
         seed=0,
         device="cpu",
+        solver=Solver(prepared.pairs("train").histories, prepared.ordered, seed=0),
         reporter=SILENT,
         clock=lambda: next(ticks) * seconds_a_look,
     )
@@ -61,14 +63,14 @@ def chooser(prepared: Prepared, seconds_a_look: float = 0.0, **settings: Any) ->
 
 def test_with_time_enough_every_rung_is_tried_and_both_methods_are_fitted(prepared):
     choice = chooser(prepared).choose()
-    assert set(choice.settings) == {"spectral", "hybrid"}
-    assert [trial["dim"] for trial in choice.trials][:15] == [64] * 12 + [128] * 3
-    train, spectral = choice.settings["spectral"]
+    assert set(choice.recipes) == {"spectral", "hybrid"}
+    assert [trial["dim"] for trial in choice.trials][:16] == [64] * 12 + [128] * 4
+    train, spectral = choice.recipes["spectral"].train, choice.recipes["spectral"].spectral
     best = max(choice.trials, key=lambda trial: trial["figure"])
     assert train.embedding_dim in {trial["dim"] for trial in choice.trials}
     assert spectral.user_exponent in {0.35, 0.2, 0.5}
     assert best["figure"] > 0
-    assert choice.settings["hybrid"][0].epochs == 3
+    assert choice.recipes["hybrid"].train.epochs == 3
 
 
 def test_one_clock_one_choice(prepared):
@@ -77,18 +79,18 @@ def test_one_clock_one_choice(prepared):
 
 def test_without_time_for_anything_there_is_still_a_closed_form(prepared):
     choice = chooser(prepared, 1000.0, budget="1s").choose()
-    assert set(choice.settings) == {"spectral"}
-    assert len(choice.trials) == 2  # one setting, one number of dimensions
+    assert set(choice.recipes) == {"spectral"}
+    assert len(choice.trials) == 3  # one setting on each rung, then the fewest dimensions
     assert any("Gradient descent was left out" in sentence for sentence in choice.told)
 
 
-@pytest.mark.parametrize(("epoch", "epochs"), [(1e-9, 30), (3.0, 13), (30.0, 1), (60.0, None)])
+@pytest.mark.parametrize(("epoch", "epochs"), [(1e-9, 30), (3.0, 16), (30.0, 1), (60.0, None)])
 def test_as_many_epochs_as_two_fits_have_time_for(prepared, monkeypatch, epoch, epochs):
     monkeypatch.setattr(choose, "seconds_an_epoch", lambda *_, **__: epoch)
-    settings = chooser(prepared, epochs=30, budget="2m").choose().settings
-    assert ("hybrid" in settings) == (epochs is not None)
+    recipes = chooser(prepared, epochs=30, budget="2m").choose().recipes
+    assert ("hybrid" in recipes) == (epochs is not None)
     if epochs is not None:
-        assert settings["hybrid"][0].epochs == epochs  # of 60 s for each fit, with half as much again to be safe
+        assert recipes["hybrid"].train.epochs == epochs  # of 60 s for each fit, with a quarter more to be safe
 
 
 def test_where_no_history_can_be_cut_gradient_descent_is_left_out(prepared, tmp_path):
@@ -99,54 +101,71 @@ def test_where_no_history_can_be_cut_gradient_descent_is_left_out(prepared, tmp_
     single = Histories(indptr, items, None, values, histories.n_items)
     pairs = write_pairs(single, tmp_path / "pairs", RunConfig().pairs)
     choice = replace(chooser(prepared), pairs=pairs).choose()
-    assert set(choice.settings) == {"spectral"}
+    assert set(choice.recipes) == {"spectral"}
     assert "Gradient descent was left out: no history can be cut in two." in choice.told
     with pytest.raises(InputError, match="--method spectral"):
         replace(chooser(prepared, method="hybrid"), pairs=pairs).choose()
 
 
 def judge_by_dimensions(monkeypatch: pytest.MonkeyPatch, figures: dict[int, float]) -> None:
-    """Try these numbers of dimensions, each of which has a figure of its own, whatever the towers."""
-    monkeypatch.setattr(choose, "_DIMS", tuple(figures))
-    monkeypatch.setattr(Chooser, "_figure", lambda *given: figures.get(given[3], 0.5))
+    """Try these numbers of dimensions, two by one solution, each with a figure of its own whatever the towers."""
+    dims = list(figures)
+    monkeypatch.setattr(choose, "_DIMS", (tuple(dims[:2]), tuple(dims[2:])))
+    monkeypatch.setattr(Chooser, "_marks_of", lambda *given: np.full(5, figures.get(given[3], 0.5)))
 
 
 @pytest.mark.parametrize(
-    ("figures", "tried", "chosen"),
+    ("figures", "found", "chosen"),
     [
-        ({4: 0.1, 8: 0.2, 16: 0.3, 32: 0.4}, [4, 8, 16, 32], 32),
-        ({4: 0.1, 8: 0.2, 16: 0.2003, 32: 0.9}, [4, 8, 16], 8),  # so little is no improvement
-        ({4: 0.3, 8: 0.1, 16: 0.9, 32: 0.9}, [4, 8], 4),
+        ({4: 0.1, 8: 0.2, 16: 0.3, 32: 0.4}, [8, 32], 32),
+        ({4: 0.1, 8: 0.2, 16: 0.2003, 32: 0.1}, [8, 16], 8),  # so little is no improvement
+        ({4: 0.3, 8: 0.1, 16: 0.9, 32: 0.9}, [4], 4),  # more dimensions were worse
+        ({4: 0.1, 8: 0.2, 16: 0.4, 32: 0.3}, [8, 16], 16),
     ],
 )
-def test_dimensions_are_doubled_while_validation_improves(prepared, monkeypatch, figures, tried, chosen):
+def test_dimensions_grow_while_validation_improves(prepared, monkeypatch, figures, found, chosen):
     judge_by_dimensions(monkeypatch, figures)
     choice = chooser(prepared, method="spectral").choose()
-    assert [trial["dim"] for trial in choice.trials if trial["dim"] < 64] == tried
-    assert choice.settings["spectral"][0].embedding_dim == chosen
+    assert [trial["dim"] for trial in choice.trials if trial["dim"] < 64] == found
+    assert choice.recipes["spectral"].train.embedding_dim == chosen
     assert f"The closed form has {chosen} dimensions." in choice.told
 
 
-def test_dimensions_are_doubled_no_more_once_that_would_go_beyond_the_budget(prepared, monkeypatch):
+def test_dimensions_grow_no_more_once_that_would_go_beyond_the_budget(prepared, monkeypatch):
     judge_by_dimensions(monkeypatch, {4: 0.1, 8: 0.2, 16: 0.3, 32: 0.4})
-    for budget, dim in (("1s", 4), ("10h", 32)):
+    for budget, dim in (("1s", 8), ("10h", 32)):
         choice = chooser(prepared, 0.1, method="spectral", budget=budget).choose()
-        assert choice.settings["spectral"][0].embedding_dim == dim
+        assert choice.recipes["spectral"].train.embedding_dim == dim
         beyond = f"More than {dim} dimensions would have gone beyond the budget."
-        assert (beyond in choice.told) == (dim == 4)
+        assert (beyond in choice.told) == (dim == 8)
+
+
+def test_other_exponents_are_chosen_only_if_they_are_better_by_more_than_chance(prepared, monkeypatch):
+    for noise, kept in ((1.0, True), (0.001, False)):
+
+        def marks(self, _solved, config, _dim, judge, noise=noise):
+            spread = np.random.default_rng(0).normal(size=len(judge.users)) * (config.user_exponent != 0.35) * noise
+            return 0.1 + 0.01 * (config.user_exponent == 0.2) + spread - spread.mean()
+
+        monkeypatch.setattr(Chooser, "_marks_of", marks)
+        choice = chooser(prepared).choose()
+        assert (choice.recipes["spectral"].spectral.user_exponent == 0.35) == kept
+        assert any("those given were kept" in sentence for sentence in choice.told) == kept
 
 
 def test_gradient_descent_that_is_asked_for_has_an_epoch_however_short_the_time(prepared):
     choice = chooser(prepared, 1000.0, budget="1s", method="hybrid").choose()
-    assert [train.epochs for train, _ in choice.settings.values()] == [1]
-    assert set(choice.settings) == {"hybrid"}
+    assert [recipe.train.epochs for recipe in choice.recipes.values()] == [1]
+    assert set(choice.recipes) == {"hybrid"}
 
 
 def test_what_is_given_is_not_chosen(prepared):
     choice = chooser(prepared, embedding_dim=8).choose()
-    assert {train.embedding_dim for train, _ in choice.settings.values()} == {8}
-    assert {trial["dim"] for trial in choice.trials} == {8}
-    assert set(chooser(prepared, method="spectral").choose().settings) == {"spectral"}
+    assert {recipe.train.embedding_dim for recipe in choice.recipes.values()} == {8}
+    assert choice.recipes["hybrid"].train.teacher_dim in {32, 64}  # the teacher is not served
+    alone = chooser(prepared, embedding_dim=8, method="spectral").choose()
+    assert {trial["dim"] for trial in alone.trials} == {8}
+    assert set(chooser(prepared, method="spectral").choose().recipes) == {"spectral"}
 
 
 def test_where_there_is_no_order_ages_are_not_tried(prepared):
@@ -184,7 +203,7 @@ def test_a_run_that_was_killed_goes_on_with_its_choice(prepared, tmp_path, monke
 
     monkeypatch.setattr(Chooser, "choose", choose_once)
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "train_towers", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(fit, "train", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             stage.train(begun, prepared)
     run = stage.train(begun, prepared)

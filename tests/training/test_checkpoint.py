@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 from closed_form import solve_towers
@@ -78,7 +79,8 @@ def test_killed_between_cuts_it_ends_the_same(planted, small_cuts, tmp_path, mon
     start = solve_towers(
         planted.histories, SpectralConfig(), dim=8, history_length=100, ordered=ordered, seed=0, device="cpu"
     )
-    options = {"ordered": ordered, "start": start}
+    lists = np.random.default_rng(0).integers(-1, 40, size=(USERS, 3), dtype=np.int32)
+    options = {"ordered": ordered, "start": start, "lists": lists}
     whole = run(planted, config, **options)
     with monkeypatch.context() as patch:
         kill_after(patch, steps)

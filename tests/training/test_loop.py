@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from closed_form import solve_towers
-from planted_log import ITEMS, USERS, all_queries, recall_of_group
+from planted_log import GROUPS, ITEMS, USERS, all_queries, recall_of_group
 from rich.console import Console
 
 from recsys_cl.config import PairsConfig, SpectralConfig, TrainConfig
@@ -341,3 +341,19 @@ def test_default_settings_learn_a_catalogue_smaller_than_a_batch(planted):
         trained = run(planted, TrainConfig(epochs=20), start=start)
         assert recall_of_group(trained.towers, planted) > 0.9
     assert trained.towers.item_vectors().shape == (ITEMS, 65)  # the last is the bias
+
+
+def test_a_teachers_lists_are_learned(planted, small_cuts):
+    # Somebody teaches what the log does not tell: that everyone wants the items of the next group.
+    groups = np.arange(USERS)[:, None] % GROUPS
+    lists = np.array([np.flatnonzero(np.arange(ITEMS) % GROUPS == (group + 1) % GROUPS) for group in groups[:, 0]])
+    config = small_cuts.model_copy(update={"epochs": 12})
+
+    def share_of_next_group(taught):
+        towers = run(planted, config, lists=taught).towers
+        scores = towers.query_vectors(all_queries(planted)) @ towers.item_vectors().T
+        scores[planted.histories.matrix().nonzero()] = -np.inf
+        return (np.argsort(-scores, axis=1)[:, :10] % GROUPS == (groups + 1) % GROUPS).mean()
+
+    assert share_of_next_group(None) < 0.4
+    assert share_of_next_group(lists.astype(np.int32)) > 0.6

@@ -1,0 +1,162 @@
+"""One fit: towers for one part of a log, with the settings given, whatever the method."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recsys_cl.config import TrainConfig
+from recsys_cl.evaluation.protocol import Examination, examine, mean_of_vectors
+from recsys_cl.files import read_json, whole_folder, write_json
+from recsys_cl.pairs.pair_set import PairSet
+from recsys_cl.stages.choose import Recipe
+from recsys_cl.stages.job import Job
+from recsys_cl.stages.judge import Judge, some_of
+from recsys_cl.stages.pairs import FittedOn, Prepared, add_pairs
+from recsys_cl.stages.teach import lists_of
+from recsys_cl.towers.two_tower import TwoTower
+from recsys_cl.training.loop import Trained, train
+from recsys_cl.training.prior import PopularityPrior, fit_prior
+from recsys_cl.training.spectral import Solver
+
+# Users drawn for what is asked after every epoch, and for what is asked of every prior that is tried.
+_STOPPING_USERS, _PRIOR_USERS = 5000, 2048
+_PRIOR_SCORES = 1 << 25  # held at a time: 128 MiB
+_WEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the closed form where it is joined with trained towers
+_SAID: dict[FittedOn, str] = {
+    "train": "Fitting on the training part, with validation after each epoch.",
+    "train_and_validation": "Fitting anew on the training and validation parts, for as long.",
+    "all": "Fitting once more on all data, for as long.",
+}
+
+
+@dataclass(frozen=True)
+class Fitter:
+    """Fits towers to one part of a log; each fit is a folder with ``training.json`` beside the towers.
+
+    Attributes:
+        job: settings and the reporter.
+        prepared: the log.
+        fitted_on: the part.
+    """
+
+    job: Job
+    prepared: Prepared
+    fitted_on: FittedOn
+
+    def fit(self, recipe: Recipe, folder: Path, *, like: dict[str, Any] | None = None) -> None:
+        """Fit, choosing epochs and prior by validation or, given the facts of an earlier fit, ``like`` that one."""
+        if folder.exists():
+            return
+        config = recipe.train
+        self.job.reporter.say(f"{_SAID[self.fitted_on]} Method: {config.method}, {config.dim} dimensions.")
+        trained = self._trained(recipe, like, folder.with_name(f"{folder.name}-checkpoints"))
+        facts = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name != "towers"}
+        facts |= {"method": config.method, "dim": config.dim}
+        prior = self._prior(config, trained.towers) if like is None else PopularityPrior(**like["prior"])
+        self._keep(trained.towers, prior, facts, folder)
+
+    def join(self, parts: Path, folder: Path, *, like: dict[str, Any] | None = None) -> None:
+        """Join the closed form and trained towers in ``parts``, weighed by validation or ``like`` an earlier join."""
+        if folder.exists():
+            return
+        towers = [TwoTower.load(parts / method) for method in ("spectral", "hybrid")]
+        if like is None:
+            if (judge := self._judge) is None:
+                return
+            spectral, hybrid = (judge.scores(part) for part in towers)
+            weight = max(_WEIGHTS, key=lambda one: judge.figure(torch.lerp(hybrid, spectral, one)))
+            joined = TwoTower.joined(towers, (weight, 1 - weight))
+            facts = dict[str, Any](read_json(parts / "hybrid" / "training.json"))
+            facts |= {"method": "joined", "weight": weight, "dim": joined.spec.embedding_dim}
+            facts |= {"best_validation": self._recall(joined)}
+            prior = self._prior(self.job.config.train, joined)
+        else:
+            facts, prior = like, PopularityPrior(**like["prior"])
+            joined = TwoTower.joined(towers, (facts["weight"], 1 - facts["weight"]))
+        self._keep(joined, prior, facts, folder)
+
+    @cached_property
+    def pairs(self) -> PairSet:
+        """What is learned from."""
+        add_pairs(self.job, self.prepared, self.fitted_on)
+        return self.prepared.pairs(self.fitted_on)
+
+    @property
+    def validation(self) -> Examination | None:
+        """Users of the validation part who can be judged; None if there are none."""
+        return self._validation_part if len(self._validation_part) else None
+
+    @cached_property
+    def _validation_part(self) -> Examination:
+        seen, part = self.prepared.seen("train"), self.prepared.part("validation")
+        return examine(seen, part, self.prepared.vocabulary(self.fitted_on)).asked
+
+    @cached_property
+    def solver(self) -> Solver:
+        """Gives the closed form."""
+        config = self.job.config
+        return Solver(self.pairs.histories, self.prepared.ordered, config.seed, config.device, self.job.reporter)
+
+    def _trained(self, recipe: Recipe, like: dict[str, Any] | None, checkpoints: Path) -> Trained:
+        config, length = recipe.train, self.pairs.config.history_length
+        validate = self._recall if like is None and self.validation is not None else None
+        start, lists = None, None
+        if config.method != "gradient":
+            taught = config.method == "hybrid" and config.targets == "many" and config.taught_items > 0
+            width = max(config.dim, config.teacher_dim) if taught else config.dim
+            solved = self.solver.solve(recipe.spectral, width, checkpoints / "spectral")
+            start = solved.towers(recipe.spectral, dim=config.dim, history_length=length, device=self.job.config.device)
+            if taught:
+                teacher = solved.towers(recipe.spectral, dim=config.teacher_dim, history_length=length)
+                lists = lists_of(teacher, self.pairs.histories, config.taught_items, self.job.config.seed)
+        if start is not None and config.method == "spectral":
+            return Trained.in_closed_form(start, validate)
+        return train(
+            self.pairs,
+            len(self.pairs.histories),
+            config,
+            ordered=self.prepared.ordered,
+            seed=self.job.config.seed,
+            device=self.job.config.device,
+            start=start,
+            lists=lists,
+            epochs=None if like is None else like["best_epoch"],
+            validate=validate,
+            checkpoints=checkpoints,
+            reporter=self.job.reporter,
+        )
+
+    def _prior(self, config: TrainConfig, towers: TwoTower) -> PopularityPrior:
+        """Return the prior that validation likes best, or none with its figure where none is wanted."""
+        if (judge := self._judge) is None:
+            return PopularityPrior()
+        scores = judge.scores(towers)
+        if not config.popularity_prior:
+            return PopularityPrior(validation=judge.figure(scores))
+        return fit_prior(self.pairs.histories, config.temperature, lambda prior: judge.figure(scores, prior))
+
+    def _keep(self, towers: TwoTower, prior: PopularityPrior, facts: dict[str, Any], folder: Path) -> None:
+        towers.set_prior(prior.scores(self.pairs.histories, self.job.config.train.temperature))
+        with whole_folder(folder) as scratch:
+            towers.save(scratch)
+            write_json(scratch / "training.json", facts | {"prior": asdict(prior)})
+
+    def _recall(self, towers: TwoTower) -> float:
+        """Return the recall of towers on some of the validation users, by which training stops early."""
+        some, k = self._stopping, self.job.config.train.early_stop_k
+        return mean_of_vectors(towers.query_vectors(some.queries), towers.item_vectors(), some, k)
+
+    @cached_property
+    def _stopping(self) -> Examination:
+        return some_of(self._validation_part, _STOPPING_USERS, self.job.config.seed)
+
+    @cached_property
+    def _judge(self) -> Judge | None:
+        if self.validation is None:
+            return None
+        return Judge(some_of(self.validation, _PRIOR_USERS, self.job.config.seed, scores=_PRIOR_SCORES))

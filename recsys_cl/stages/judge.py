@@ -1,0 +1,67 @@
+"""What is asked of everything that is tried on validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from recsys_cl.evaluation import metrics
+from recsys_cl.evaluation.protocol import Examination
+from recsys_cl.retrieval.exact import rank_blocks, rank_exact
+from recsys_cl.towers.two_tower import TwoTower
+
+_FEWEST_USERS = 500  # asked at least, if there are so many
+_MANY_USERS, _K, _LONG_K = 500, 20, 100  # few users' top twenty holds too few hits to choose by
+
+
+def some_of(validation: Examination, users: int, seed: int, *, scores: int = 1 << 26) -> Examination:
+    """Draw so many users, fewer where they would take more than so many ``scores``, or take all there are."""
+    users = min(users, max(_FEWEST_USERS, scores // validation.n_items))
+    if len(validation) <= users:
+        return validation
+    rows = np.random.default_rng(seed).permutation(len(validation))[:users]
+    return validation.take(np.sort(rows))
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges by NDCG: at 20, or at 100 where few users can be asked.
+
+    Attributes:
+        users: who are asked; all of them can be judged.
+    """
+
+    users: Examination
+
+    @property
+    def k(self) -> int:
+        """Length of the lists that are judged."""
+        return _K if len(self.users) >= _MANY_USERS else _LONG_K
+
+    def marks(self, towers: TwoTower) -> npt.NDArray[np.float64]:
+        """Return the NDCG of each user, (users,)."""
+        vectors = towers.query_vectors(self.users.queries), towers.item_vectors()
+        return self._marks(rank_exact(*vectors, self.users.queries.histories, self.k).item_nums)
+
+    def scores(self, towers: TwoTower) -> torch.Tensor:
+        """Return what the users' items score, (users, n_items) float32, without the prior of the towers."""
+        towers.set_prior(np.zeros(towers.spec.n_items, np.float32))
+        return torch.from_numpy(towers.query_vectors(self.users.queries) @ towers.item_vectors().T)
+
+    def figure(self, scores: torch.Tensor, prior: npt.NDArray[np.float32] | None = None) -> float:
+        """Return the mean NDCG by such scores with a prior, (n_items,), added to them."""
+        added = torch.zeros(scores.shape[1]) if prior is None else torch.from_numpy(prior)
+        ranked = rank_blocks(
+            lambda start, stop: scores[start:stop] + added,
+            len(scores),
+            scores.shape[1],
+            self.k,
+            seen=self.users.queries.histories,
+        )
+        return float(self._marks(ranked.item_nums).mean())
+
+    def _marks(self, ranked: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+        return metrics.ndcg_at_k(self.users.hits(ranked), self.users.n_relevant, self.k)

@@ -1,0 +1,69 @@
+"""What is asked on validation: the same figure by vectors and by scores, of a list as long as users are few."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from recsys_cl.evaluation import metrics
+from recsys_cl.evaluation.protocol import Examination, mean_of_vectors
+from recsys_cl.pairs.histories import Histories, Queries
+from recsys_cl.stages.judge import Judge, some_of
+from recsys_cl.towers.spec import TowerSpec
+from recsys_cl.towers.two_tower import TwoTower
+
+ITEMS = 150
+
+
+def rows_of(rng, n_users, most):
+    rows = [np.sort(rng.permutation(ITEMS)[: rng.integers(1, most)]) for _ in range(n_users)]
+    indptr = np.cumsum([0, *map(len, rows)])
+    return Histories(indptr, np.concatenate(rows).astype(np.int32), None, np.ones(indptr[-1], np.float32), ITEMS)
+
+
+def asked(n_users):
+    rng = np.random.default_rng(0)
+    queries = Queries(np.arange(n_users, dtype=np.int32), rows_of(rng, n_users, 9))
+    nothing = np.zeros(n_users, np.int64)
+    ids = pl.Series("user_id", [str(user) for user in range(n_users)])
+    return Examination(ids, queries, rows_of(rng, n_users, 6), nothing, False, np.ones(ITEMS, np.int64))
+
+
+@pytest.mark.parametrize(("n_users", "k"), [(60, 100), (600, 20)])
+def test_vectors_and_scores_get_the_same_figure(n_users, k):
+    judge = Judge(asked(n_users))
+    spec = TowerSpec(
+        n_users=n_users,
+        n_items=ITEMS,
+        embedding_dim=4,
+        query_encoder="aged_history",
+        candidate_encoder="item_id",
+        similarity="dot",
+        history_length=10,
+        item_bias=True,
+    )
+    towers = TwoTower(spec)
+    for name, columns in (("context", 4), ("item", 4), ("bias", 1)):
+        towers.tables[name].copy_(torch.randn(ITEMS, columns, generator=torch.Generator().manual_seed(len(name))))
+    vectors = towers.query_vectors(judge.users.queries), towers.item_vectors()
+    expected = mean_of_vectors(*vectors, judge.users, k, metrics.ndcg_at_k)
+    assert judge.k == k
+    assert judge.marks(towers).mean() == pytest.approx(expected)
+    scores = judge.scores(towers)
+    assert judge.figure(scores) == pytest.approx(expected)
+    assert judge.figure(scores) == pytest.approx(expected)  # nothing was masked in the scores themselves
+    prior = np.linspace(-2, 2, ITEMS, dtype=np.float32)
+    with_prior = judge.figure(scores, prior)
+    towers.set_prior(prior)
+    assert judge.marks(towers).mean() == pytest.approx(with_prior)
+    assert with_prior != pytest.approx(expected)
+
+
+def test_users_are_drawn_as_far_as_scores_allow():
+    everybody = asked(1200)
+    assert len(some_of(everybody, 5000, 0)) == 1200
+    assert len(some_of(everybody, 700, 0)) == 700
+    assert len(some_of(everybody, 5000, 0, scores=600 * ITEMS)) == 600
+    assert len(some_of(everybody, 5000, 0, scores=1)) == 500  # fewer tell nothing
