@@ -89,7 +89,7 @@ class TrainConfig(Settings):
         description="closed form, gradient descent, gradient descent from the closed form, or what validation likes",
     )
     budget: str = Field(
-        "60s",
+        "120s",
         pattern=r"^\d+(\.\d+)?[smh]$",
         description="time for choosing settings and training; 0s takes them as given",
     )
