@@ -74,7 +74,8 @@ class PairsConfig(Settings):
     """How contrastive pairs are made from the training part."""
 
     history: Literal["before", "others"] = Field(
-        "others", description="a pair's history: only what came before the target, or all else the user did"
+        "others",
+        description="a pair's history with --targets one: only what came before the target, or all else the user did",
     )
     history_length: int = Field(500, ge=1, description="the most recent items of a history that are used")
     weighting: Literal["uniform", "value"] = Field("uniform", description="weight of a pair in the loss")

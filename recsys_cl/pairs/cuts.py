@@ -94,7 +94,7 @@ class Cuts:
     def _held_out(
         self, lengths: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[Mask, Mask, Mask]:
-        """Return which items laid end to end are kept, which of them are used (all), and which are held out.
+        """Return which items laid end to end are kept, which of them are used, and which are held out.
 
         Of each row one at least is kept, and one held out.
         """
@@ -102,7 +102,8 @@ class Cuts:
         held = chance < self._share(lengths)[rows]
         held |= chance == np.minimum.reduceat(chance, starts)[rows]
         held &= chance < np.maximum.reduceat(chance, starts)[rows]
-        return ~held, ~held, held
+        recent = positions(-lengths, lengths) >= -self.pairs.config.history_length
+        return ~held, ~held & recent, held
 
     def _share(self, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         return np.minimum(_HELD_OUT, self.window / np.maximum(lengths, 1))
