@@ -13,6 +13,7 @@ from torch.nn import functional
 from recsys_cl.config import TrainConfig
 from recsys_cl.contrast import cores
 from recsys_cl.contrast.contrast import Contrast
+from recsys_cl.errors import ConfigError
 from recsys_cl.families import member
 from recsys_cl.pairs.batches import Batch
 from recsys_cl.pairs.pair_set import PairSet
@@ -74,7 +75,15 @@ class Learner:
         """Take over the directions of the tables of ``start``, and of histories the lengths relative to each other.
 
         Candidates take length one, histories one on average: lengths at which the learning rate is right.
+
+        Raises:
+            ConfigError: histories are read in another table than those of ``start``.
         """
+        if start.history_table != self.towers.history_table:
+            raise ConfigError(
+                f"Towers that read histories in the table {start.history_table!r} cannot start the query encoder "
+                f"{self.towers.spec.query_encoder!r}, which reads them in {self.towers.history_table!r}."
+            )
         items, contexts = start.tables["item"], start.tables[start.history_table]
         lengths = contexts.norm(dim=1)
         self.towers.tables["item"].copy_(functional.normalize(items))

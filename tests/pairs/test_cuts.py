@@ -279,7 +279,6 @@ def test_an_endless_history_is_dealt_a_bounded_number_of_times(tmp_path, ordered
     assert time.monotonic() - started < 20  # it takes well under a second on an idle machine
     users = np.concatenate([batch.users[batch.user_slots] for batch in batches])
     assert np.bincount(users).tolist() == [71] + [1] * 50  # the root of 100,000 / 20
-    if ordered:
-        assert max(np.diff(batch.offsets).max() for batch in batches) <= deal.pairs.config.history_length
+    assert max(np.diff(batch.offsets).max() for batch in batches) <= deal.pairs.config.history_length
     for batch in batches:
         assert np.bincount(batch.positives // len(batch.candidate_slots)).max() <= (20 if ordered else 60)

@@ -357,3 +357,9 @@ def test_a_teachers_lists_are_learned(planted, small_cuts):
 
     assert share_of_next_group(None) < 0.4
     assert share_of_next_group(lists.astype(np.int32)) > 0.6
+
+
+def test_an_encoder_without_the_table_that_the_start_fills_is_refused(planted, small_cuts):
+    config = small_cuts.model_copy(update={"query_encoder": "history"})
+    with pytest.raises(ConfigError, match=r"'history', which reads them in 'item'"):
+        run(planted, config, start=closed_form(planted))
