@@ -3,7 +3,8 @@
 A step gathers embedding rows, encodes, scores every query with every candidate, masks, takes the softmax loss and its
 gradient, and updates the rows. Of that the baseline does nothing but the three products that cannot be avoided, on
 matrices that are there already: scores (b, d) x (d, n), and the gradients of both sides, (b, n) x (n, d) and
-(d, b) x (b, n). Both use as many threads as they take by default.
+(d, b) x (b, n). Both use all cores: the step shares its work out among
+them, the products leave that to BLAS.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import torch
 from benchmarks.interleaved import Measured, compared, in_turn, tell
 from benchmarks.real_log import prepared_log
 from recsys_cl.config import TrainConfig
+from recsys_cl.contrast.cores import one_thread_each
 from recsys_cl.pairs.batches import Batch
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.training.learner import Learner
@@ -57,12 +59,14 @@ def measure(pairs: PairSet, n_users: int, config: TrainConfig, rounds: int) -> l
     ready = list(islice(dealing.epoch(1), steps))
 
     def step_on_ready() -> None:
-        for batch in ready:
-            learner.step(batch, 0.001)
+        with one_thread_each():
+            for batch in ready:
+                learner.step(batch, 0.001)
 
     def make_and_step() -> None:
-        for batch in made_ahead(islice(dealing.epoch(1), steps)):
-            learner.step(batch, 0.001)
+        with one_thread_each():
+            for batch in made_ahead(islice(dealing.epoch(1), steps)):
+                learner.step(batch, 0.001)
 
     contenders = {"step": step_on_ready, "products": products(ready, config.dim), "with batches": make_and_step}
     seconds = in_turn(contenders, rounds)
