@@ -42,6 +42,7 @@ _MANY_ITEMS = 10_000  # beyond this few dimensions are never best, and each look
 _TRIALS, _KEEP = 12, 4
 _USERS = 2000  # who are asked which dimension is best
 _FOR_DIMS = 0.9  # share of the budget that the closed form may take, all that is done with it later among it
+_MANY_EPOCHS = 10  # so many leave time to try without a teacher too
 _SAFETY = 1.25  # an epoch and its validation take so much longer than the steps that were timed
 _JUDGED = 6  # looks' worth of time go into priors and weights
 _GAIN = 1.002  # less than this is no improvement
@@ -169,10 +170,10 @@ class Chooser:
             changes = {"method": "spectral", "embedding_dim": self.config.embedding_dim or dim}
             recipes["spectral"] = Recipe(self.config.model_copy(update=changes), exponents)
         if self.config.method in {"auto", "hybrid"}:
-            hybrid = self._epochs(dim, required=not recipes)
-            recipes |= {} if hybrid is None else {"hybrid": Recipe(hybrid, exponents)}
+            hybrids = self._hybrids(dim, required=not recipes)
+            recipes |= {name: Recipe(hybrid, exponents) for name, hybrid in hybrids.items()}
         if len(recipes) > 1:
-            self._told.append("Both were fitted, and what validation liked best was kept.")
+            self._told.append("All were fitted, and what validation liked best was kept.")
         return Choice(recipes, self._told, self._trials)
 
     def _exponents(self) -> SpectralConfig:
@@ -283,11 +284,31 @@ class Chooser:
             steps = steps[1:]
         return [dims for dims in steps if dims] or [(_RUNGS[0].dim,)]
 
-    def _epochs(self, teacher_dim: int, *, required: bool) -> TrainConfig | None:
-        """Return settings for as many epochs as a fit and a refit have time for; None if for none."""
+    def _hybrids(self, teacher_dim: int, *, required: bool) -> dict[str, TrainConfig]:
+        """Return settings for as many epochs as a fit and a refit have time for, by name; none if there is none.
+
+        Some logs are learned better without the teacher, so where there is time enough for that too both are tried.
+        """
         if not required and self.config.targets == "many" and self.pairs.histories.lengths.max() < 2:
             self._told.append("Gradient descent was left out: no history can be cut in two.")
-            return None
+            return {}
+        fits = self._epochs_within()
+        both = len(self._taught) > 0 and fits / 3 >= _MANY_EPOCHS
+        epochs = min(self.config.epochs, int(fits / (3 if both else 2)))
+        if epochs < 1 and not required:
+            self._told.append("Gradient descent was left out: one epoch and its refit would go beyond the budget.")
+            return {}
+        epochs = max(epochs, 1)
+        self._told.append(
+            f"Gradient descent had time for {epochs} epoch{'' if epochs == 1 else 's'}"
+            f"{', with a teacher and without' if both else ''}."
+        )
+        changes = {"method": "hybrid", "embedding_dim": self.config.dim, "epochs": epochs, "teacher_dim": teacher_dim}
+        hybrid = self.config.model_copy(update=changes)
+        return {"hybrid": hybrid} | ({"untaught": hybrid.model_copy(update={"taught_items": 0})} if both else {})
+
+    def _epochs_within(self) -> float:
+        """Return how many epochs the rest of the budget has time for."""
         lists = None
         if len(self._taught):
             lists = popular_lists(self.pairs.histories, self.config.taught_items, self.seed)
@@ -295,14 +316,7 @@ class Chooser:
             self.pairs, self.config, ordered=self.ordered, seed=self.seed, device=self.device, lists=lists
         )
         left = self.config.budget_seconds - self._spent() - self._later
-        epochs = int(min(self.config.epochs, left / (2 * _SAFETY * max(seconds, 1e-6))))
-        if epochs < 1 and not required:
-            self._told.append("Gradient descent was left out: one epoch and its refit would go beyond the budget.")
-            return None
-        epochs = max(epochs, 1)
-        self._told.append(f"Gradient descent had time for {epochs} epoch{'' if epochs == 1 else 's'}.")
-        changes = {"method": "hybrid", "embedding_dim": self.config.dim, "epochs": epochs, "teacher_dim": teacher_dim}
-        return self.config.model_copy(update=changes)
+        return left / (_SAFETY * max(seconds, 1e-6))
 
     def _marks_of(self, solved: ClosedForm, config: SpectralConfig, dim: int, judge: Judge) -> npt.NDArray[np.float64]:
         longest = self.pairs.config.history_length

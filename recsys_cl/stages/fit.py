@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +27,7 @@ from recsys_cl.training.spectral import Solver
 # Users drawn for what is asked after every epoch, and for what is asked of every prior that is tried.
 _STOPPING_USERS, _PRIOR_USERS = 5000, 2048
 _PRIOR_SCORES = 1 << 25  # held at a time: 128 MiB
-_WEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the closed form where it is joined with trained towers
+_WEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the first of two that are joined
 _SAID: dict[FittedOn, str] = {
     "train": "Fitting on the training part, with validation after each epoch.",
     "train_and_validation": "Fitting anew on the training and validation parts, for as long.",
@@ -60,19 +61,19 @@ class Fitter:
         prior = self._prior(config, trained.towers) if like is None else PopularityPrior(**like["prior"])
         self._keep(trained.towers, prior, facts, folder)
 
-    def join(self, parts: Path, folder: Path, *, like: dict[str, Any] | None = None) -> None:
-        """Join the closed form and trained towers in ``parts``, weighed by validation or ``like`` an earlier join."""
+    def join(self, fits: Path, parts: Sequence[str], folder: Path, *, like: dict[str, Any] | None = None) -> None:
+        """Join two of ``fits``, weighed by validation or ``like`` an earlier join."""
         if folder.exists():
             return
-        towers = [TwoTower.load(parts / method) for method in ("spectral", "hybrid")]
+        towers = [TwoTower.load(fits / name) for name in parts]
         if like is None:
             if (judge := self._judge) is None:
                 return
-            spectral, hybrid = (judge.scores(part) for part in towers)
-            weight = max(_WEIGHTS, key=lambda one: judge.figure(torch.lerp(hybrid, spectral, one)))
+            first, second = (judge.scores(part) for part in towers)
+            weight = max(_WEIGHTS, key=lambda one: judge.figure(torch.lerp(second, first, one)))
             joined = TwoTower.joined(towers, (weight, 1 - weight))
-            facts = dict[str, Any](read_json(parts / "hybrid" / "training.json"))
-            facts |= {"method": "joined", "weight": weight, "dim": joined.spec.embedding_dim}
+            facts = dict[str, Any](read_json(fits / parts[1] / "training.json"))
+            facts |= {"method": "joined", "parts": list(parts), "weight": weight, "dim": joined.spec.embedding_dim}
             facts |= {"best_validation": self._recall(joined)}
             prior = self._prior(self.job.config.train, joined)
         else:

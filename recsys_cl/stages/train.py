@@ -63,14 +63,16 @@ def train(job: Job, prepared: Prepared) -> TrainedRun:
     run = TrainedRun(job.workspace.run(job.name, key), prepared, key, job.config.train.refit)
     fitter = Fitter(job, prepared, "train")
     recipes = _chosen(job, run, fitter).recipes
-    for method, recipe in recipes.items():
-        fitter.fit(recipe, run.folder / "tried" / method)
+    tried = run.folder / "tried"
+    for name, recipe in recipes.items():
+        fitter.fit(recipe, tried / name)
     if len(recipes) > 1 and job.config.train.embedding_dim is None:  # joined vectors are as long as both
-        fitter.join(run.folder / "tried", run.folder / "tried" / "joined")
-    best = max((folder.name for folder in _tried(run)), key=lambda name: _judged(run.folder / "tried" / name))
+        trained = max((name for name in recipes if name != "spectral"), key=lambda name: _judged(tried / name))
+        fitter.join(tried, ("spectral", trained), tried / "joined")
+    best = max((folder.name for folder in _tried(run)), key=lambda name: _judged(tried / name))
     if not (run.folder / "train").exists():
         with whole_folder(run.folder / "train") as scratch:
-            shutil.copytree(run.folder / "tried" / best, scratch, dirs_exist_ok=True)
+            shutil.copytree(tried / best, scratch, dirs_exist_ok=True)
     like = run.training("train")
     _refit(run, Fitter(job, prepared, "train_and_validation"), recipes, best, like)
     if run.registered == "all":
@@ -128,10 +130,10 @@ def _refit(run: TrainedRun, fitter: Fitter, recipes: dict[str, Recipe], best: st
         fitter.fit(recipes[best], folder, like=like)
         return
     parts = run.folder / f"{fitter.fitted_on}-parts"
-    for method, recipe in recipes.items():
-        facts: dict[str, Any] = read_json(run.folder / "tried" / method / "training.json")
-        fitter.fit(recipe, parts / method, like=facts)
-    fitter.join(parts, folder, like=like)
+    for name in like["parts"]:
+        facts: dict[str, Any] = read_json(run.folder / "tried" / name / "training.json")
+        fitter.fit(recipes[name], parts / name, like=facts)
+    fitter.join(parts, like["parts"], folder, like=like)
 
 
 def _judged(folder: Path) -> float:

@@ -63,7 +63,8 @@ def chooser(prepared: Prepared, seconds_a_look: float = 0.0, **settings: Any) ->
 
 def test_with_time_enough_every_rung_is_tried_and_both_methods_are_fitted(prepared):
     choice = chooser(prepared).choose()
-    assert set(choice.recipes) == {"spectral", "hybrid"}
+    assert set(choice.recipes) == {"spectral", "hybrid", "untaught"}
+    assert choice.recipes["untaught"].train.taught_items == 0
     assert [trial["dim"] for trial in choice.trials][:16] == [64] * 12 + [128] * 4
     train, spectral = choice.recipes["spectral"].train, choice.recipes["spectral"].spectral
     best = max(choice.trials, key=lambda trial: trial["figure"])
@@ -84,13 +85,14 @@ def test_without_time_for_anything_there_is_still_a_closed_form(prepared):
     assert any("Gradient descent was left out" in sentence for sentence in choice.told)
 
 
-@pytest.mark.parametrize(("epoch", "epochs"), [(1e-9, 30), (3.0, 16), (30.0, 1), (60.0, None)])
+@pytest.mark.parametrize(("epoch", "epochs"), [(1e-9, 30), (3.0, 10), (5.0, 9), (30.0, 1), (60.0, None)])
 def test_as_many_epochs_as_two_fits_have_time_for(prepared, monkeypatch, epoch, epochs):
     monkeypatch.setattr(choose, "seconds_an_epoch", lambda *_, **__: epoch)
     recipes = chooser(prepared, epochs=30, budget="2m").choose().recipes
     assert ("hybrid" in recipes) == (epochs is not None)
     if epochs is not None:
         assert recipes["hybrid"].train.epochs == epochs  # of 60 s for each fit, with a quarter more to be safe
+        assert ("untaught" in recipes) == (epochs >= 10)  # then there is time for a third fit
 
 
 def test_where_no_history_can_be_cut_gradient_descent_is_left_out(prepared, tmp_path):
@@ -184,7 +186,7 @@ def test_a_choice_is_kept_and_what_validation_likes_best_is_refitted(prepared, t
     begun = job(tmp_path)
     run = stage.train(begun, prepared)
     folders = {folder.parent.name: read_json(folder) for folder in run.folder.glob("tried/*/training.json")}
-    assert set(folders) == {"spectral", "hybrid", "joined"}
+    assert set(folders) == {"spectral", "hybrid", "untaught", "joined"}
     best = max(folders, key=lambda name: folders[name]["prior"]["validation"])
     assert run.training("train_and_validation")["method"] == best
     assert run.training("train_and_validation")["prior"] == folders[best]["prior"]
