@@ -26,6 +26,8 @@ _FADING = 30.0  # places after which an item counts 1/e of the first
 class Lessons:
     """How a teacher's lists are dealt out, each once an epoch.
 
+    Without any list there is no batch.
+
     Attributes:
         histories: from which the teacher's items are to be found.
         lists: (n_users, k) int32, the teacher's items, the best first, none that the user took; -1 where there are
@@ -51,7 +53,7 @@ class Lessons:
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch (counted from 1), from ``first_step`` on."""
         order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self._dealt)
-        for step, users in enumerate(np.array_split(order, self.steps)):
+        for step, users in enumerate(np.array_split(order, self.steps) if len(order) else []):
             if step >= first_step:
                 rng = np.random.default_rng((self.seed, _DRAWS, epoch, step))
                 yield self.assembly.batch(epoch, step, self._questions(users), self._log_inclusion, rng)

@@ -41,9 +41,9 @@ _ROUGHLY = 256  # dimensions from which one round of the solver is enough
 _MANY_ITEMS = 10_000  # beyond this few dimensions are never best, and each look at the catalogue is dear
 _TRIALS, _KEEP = 12, 4
 _USERS = 2000  # who are asked which dimension is best
-_FOR_DIMS = 0.9  # share of the budget that the closed form may take, all that is done with it later among it
+_FOR_DIMS = 0.95  # share of the budget that the closed form may take, all that is done with it later among it
 _MANY_EPOCHS = 10  # so many leave time to try without a teacher too
-_SAFETY = 1.25  # an epoch and its validation take so much longer than the steps that were timed
+_SAFETY = 1.15  # an epoch and its validation take so much longer than the steps that were timed
 _JUDGED = 6  # looks' worth of time go into priors and weights
 _GAIN = 1.002  # less than this is no improvement
 
@@ -85,11 +85,6 @@ class _Cost:
     def now(self) -> float:
         """Seconds until its settings are known."""
         return self.solving + (1 + len(_POWERS)) * self.looking
-
-    @property
-    def later(self) -> float:
-        """Seconds of all that is done with it then: solving anew for the refit, teaching twice, priors and weights."""
-        return self.solving + 2 * self.teaching + _JUDGED * self.looking
 
 
 @dataclass(frozen=True)
@@ -166,12 +161,12 @@ class Chooser:
         self._trials, self._told = list[dict[str, Any]](), list[str]()
         dim, exponents = self._dimension(self._exponents())
         recipes: dict[str, Recipe] = {}
+        if self.config.method in {"auto", "hybrid"}:  # first, since the teacher has just been solved
+            hybrids = self._hybrids(dim, required=self.config.method == "hybrid")
+            recipes |= {name: Recipe(hybrid, exponents) for name, hybrid in hybrids.items()}
         if self.config.method in {"auto", "spectral"}:
             changes = {"method": "spectral", "embedding_dim": self.config.embedding_dim or dim}
             recipes["spectral"] = Recipe(self.config.model_copy(update=changes), exponents)
-        if self.config.method in {"auto", "hybrid"}:
-            hybrids = self._hybrids(dim, required=not recipes)
-            recipes |= {name: Recipe(hybrid, exponents) for name, hybrid in hybrids.items()}
         if len(recipes) > 1:
             self._told.append("All were fitted, and what validation liked best was kept.")
         return Choice(recipes, self._told, self._trials)
@@ -211,7 +206,8 @@ class Chooser:
         return self._spent() > rung.until * self.config.budget_seconds
 
     def _try_out(self, config: SpectralConfig, rung: _Rung) -> tuple[SpectralConfig, float]:
-        dim = min(rung.dim, self.config.embedding_dim or rung.dim)
+        given = self.config.embedding_dim if self.config.method == "spectral" else None
+        dim = min(rung.dim, given or rung.dim)
         solved = self.solver.solve(config, dim)
         judge = Judge(some_of(self.validation, rung.users, self.seed))
         found = {config: self._marks_of(solved, config, dim, judge)}
@@ -260,14 +256,38 @@ class Chooser:
             cost = _Cost(dims[-1], solving, looking, looking / len(judge.users) * len(self._taught))
             if figure <= best * _GAIN:
                 break
-            best, chosen, refined, self._later = figure, dim, config, cost.later
+            best, chosen, refined, self._later = figure, dim, config, self._seconds_later(cost)
             if dim < dims[-1]:
                 break
         self._told.append(f"The closed form has {chosen} dimensions.")
         return chosen, refined
 
     def _has_time_for(self, cost: _Cost) -> bool:
-        return self._spent() + cost.now + cost.later < _FOR_DIMS * self.config.budget_seconds
+        # Where few dimensions are served, epochs are worth more than a better teacher.
+        epochs = 2 if self.config.embedding_dim or self.config.method == "hybrid" else 1
+        needed = cost.now + self._seconds_later(cost) + 2 * epochs * _SAFETY * self._seconds_an_epoch
+        return self._spent() + needed < _FOR_DIMS * self.config.budget_seconds
+
+    def _seconds_later(self, cost: _Cost) -> float:
+        """Return how long all will take that is done with the closed form once settings are known.
+
+        It is solved anew for the refit, and teaches twice; what it serves is judged with priors and weights.
+        """
+        served = self.config.method != "hybrid" and not self.config.embedding_dim
+        return cost.solving + 2 * cost.teaching + (_JUDGED * cost.looking if served else 0)
+
+    @cached_property
+    def _seconds_an_epoch(self) -> float:
+        """Seconds of an epoch of gradient descent; 0 where there is none."""
+        cut = self.config.targets == "one" or self.pairs.histories.lengths.max() > 1
+        if self.config.method == "spectral" or not (cut or self.config.method == "hybrid"):
+            return 0.0
+        lists = None
+        if len(self._taught):
+            lists = popular_lists(self.pairs.histories, self.config.taught_items, self.seed)
+        return seconds_an_epoch(
+            self.pairs, self.config, ordered=self.ordered, seed=self.seed, device=self.device, lists=lists
+        )
 
     @cached_property
     def _taught(self) -> npt.NDArray[np.int64]:
@@ -292,7 +312,8 @@ class Chooser:
         if not required and self.config.targets == "many" and self.pairs.histories.lengths.max() < 2:
             self._told.append("Gradient descent was left out: no history can be cut in two.")
             return {}
-        fits = self._epochs_within()
+        left = self.config.budget_seconds - self._spent() - self._later
+        fits = left / (_SAFETY * max(self._seconds_an_epoch, 1e-6))
         both = len(self._taught) > 0 and fits / 3 >= _MANY_EPOCHS
         epochs = min(self.config.epochs, int(fits / (3 if both else 2)))
         if epochs < 1 and not required:
@@ -306,17 +327,6 @@ class Chooser:
         changes = {"method": "hybrid", "embedding_dim": self.config.dim, "epochs": epochs, "teacher_dim": teacher_dim}
         hybrid = self.config.model_copy(update=changes)
         return {"hybrid": hybrid} | ({"untaught": hybrid.model_copy(update={"taught_items": 0})} if both else {})
-
-    def _epochs_within(self) -> float:
-        """Return how many epochs the rest of the budget has time for."""
-        lists = None
-        if len(self._taught):
-            lists = popular_lists(self.pairs.histories, self.config.taught_items, self.seed)
-        seconds = seconds_an_epoch(
-            self.pairs, self.config, ordered=self.ordered, seed=self.seed, device=self.device, lists=lists
-        )
-        left = self.config.budget_seconds - self._spent() - self._later
-        return left / (_SAFETY * max(seconds, 1e-6))
 
     def _marks_of(self, solved: ClosedForm, config: SpectralConfig, dim: int, judge: Judge) -> npt.NDArray[np.float64]:
         longest = self.pairs.config.history_length

@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -36,7 +36,6 @@ from recsys_cl.training.standing import Standing
 
 Validate = Callable[[TwoTower], float]
 Lists = npt.NDArray[np.int32]
-_LESSONS = 2  # times a list is dealt in an epoch: early on lists teach more than cuts do
 _REHEARSED = 8  # steps that are timed to tell how long an epoch would take
 
 
@@ -181,9 +180,10 @@ def dealt(
     if lists is None:
         return cuts
     assembly = Assembly(pairs.n_items, config.uniform_negatives, config.id_dropout, one_table)
-    length = pairs.config.history_length
-    lessons = (Lessons(pairs.histories, lists, config.batch_size, length, assembly, seed + n) for n in range(_LESSONS))
-    return InTurn((cuts, *lessons), seed)
+    lessons = Lessons(pairs.histories, lists, config.batch_size, pairs.config.history_length, assembly, seed)
+    # About as many lessons as cuts, also where few users are taught: early on lists teach more than cuts do.
+    times = max(1, round(cuts.steps / max(lessons.steps, 1)))
+    return InTurn((cuts, *(replace(lessons, seed=seed + n) for n in range(times))), seed)
 
 
 def _start(kept: Checkpoints, learner: Learner, reporter: Reporter) -> Standing | None:

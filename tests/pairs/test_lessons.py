@@ -132,3 +132,10 @@ def test_deals_take_turns_in_an_order_of_each_epochs_own():
             assert [one for one in batches if one[0] == name] == [(name, epoch, step) for step in range(5)]
     assert [one[0] for one in first] != [one[0] for one in second]
     assert [one[0] for one in first] != ["a"] * 5 + ["b"] * 5
+
+
+def test_without_any_list_there_is_nothing_to_deal():
+    rows, lists = some()
+    deal = lessons(rows, np.full_like(lists, -1))
+    assert deal.steps == 0
+    assert list(deal.epoch(1)) == []

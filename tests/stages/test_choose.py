@@ -85,14 +85,17 @@ def test_without_time_for_anything_there_is_still_a_closed_form(prepared):
     assert any("Gradient descent was left out" in sentence for sentence in choice.told)
 
 
-@pytest.mark.parametrize(("epoch", "epochs"), [(1e-9, 30), (3.0, 10), (5.0, 9), (30.0, 1), (60.0, None)])
-def test_as_many_epochs_as_two_fits_have_time_for(prepared, monkeypatch, epoch, epochs):
+@pytest.mark.parametrize(
+    ("epoch", "epochs", "both"),
+    [(1e-9, 30, True), (3.0, 11, True), (5.0, 10, False), (30.0, 1, False), (60.0, None, False)],
+)
+def test_as_many_epochs_as_two_or_three_fits_have_time_for(prepared, monkeypatch, epoch, epochs, both):
     monkeypatch.setattr(choose, "seconds_an_epoch", lambda *_, **__: epoch)
     recipes = chooser(prepared, epochs=30, budget="2m").choose().recipes
     assert ("hybrid" in recipes) == (epochs is not None)
+    assert ("untaught" in recipes) == both
     if epochs is not None:
-        assert recipes["hybrid"].train.epochs == epochs  # of 60 s for each fit, with a quarter more to be safe
-        assert ("untaught" in recipes) == (epochs >= 10)  # then there is time for a third fit
+        assert recipes["hybrid"].train.epochs == epochs  # of 2 minutes, with some time kept to be safe
 
 
 def test_where_no_history_can_be_cut_gradient_descent_is_left_out(prepared, tmp_path):
