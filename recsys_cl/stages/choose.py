@@ -42,7 +42,7 @@ _MANY_ITEMS = 10_000  # beyond this few dimensions are never best, and each look
 _TRIALS, _KEEP = 12, 4
 _USERS = 2000  # who are asked which dimension is best
 _FOR_DIMS = 0.95  # share of the budget that the closed form may take, all that is done with it later among it
-_MANY_EPOCHS = 10  # so many leave time to try without a teacher too
+_MANY_EPOCHS = 8  # so many leave time to try without a teacher too
 _SAFETY = 1.15  # an epoch and its validation take so much longer than the steps that were timed
 _JUDGED = 6  # looks' worth of time go into priors and weights
 _GAIN = 1.002  # less than this is no improvement
@@ -282,9 +282,11 @@ class Chooser:
         cut = self.config.targets == "one" or self.pairs.histories.lengths.max() > 1
         if self.config.method == "spectral" or not (cut or self.config.method == "hybrid"):
             return 0.0
-        lists = None
         if len(self._taught):
-            lists = popular_lists(self.pairs.histories, self.config.taught_items, self.seed)
+            return self._epoch_of(popular_lists(self.pairs.histories, self.config.taught_items, self.seed))
+        return self._epoch_of(None)
+
+    def _epoch_of(self, lists: npt.NDArray[np.int32] | None) -> float:
         return seconds_an_epoch(
             self.pairs, self.config, ordered=self.ordered, seed=self.seed, device=self.device, lists=lists
         )
@@ -312,21 +314,30 @@ class Chooser:
         if not required and self.config.targets == "many" and self.pairs.histories.lengths.max() < 2:
             self._told.append("Gradient descent was left out: no history can be cut in two.")
             return {}
-        left = self.config.budget_seconds - self._spent() - self._later
-        fits = left / (_SAFETY * max(self._seconds_an_epoch, 1e-6))
-        both = len(self._taught) > 0 and fits / 3 >= _MANY_EPOCHS
-        epochs = min(self.config.epochs, int(fits / (3 if both else 2)))
-        if epochs < 1 and not required:
+        left = (self.config.budget_seconds - self._spent() - self._later) / _SAFETY
+        taught = self._epochs_in(left / 2, self._seconds_an_epoch)
+        changes = {"method": "hybrid", "embedding_dim": self.config.dim, "teacher_dim": teacher_dim}
+        hybrid = self.config.model_copy(update=changes)
+        if len(self._taught):
+            alone = self._epochs_in(left / 3, self._epoch_of(None))
+            if alone >= min(
+                _MANY_EPOCHS, self.config.epochs
+            ):  # lessons may take several times as long as what they are to help
+                taught = self._epochs_in(left / 3, self._seconds_an_epoch)
+                untaught = hybrid.model_copy(update={"taught_items": 0, "epochs": alone})
+                self._told.append(
+                    f"Gradient descent had time for {max(taught, 1)} and, without a teacher, {alone} epochs."
+                )
+                return {"hybrid": hybrid.model_copy(update={"epochs": max(taught, 1)}), "untaught": untaught}
+        if taught < 1 and not required:
             self._told.append("Gradient descent was left out: one epoch and its refit would go beyond the budget.")
             return {}
-        epochs = max(epochs, 1)
-        self._told.append(
-            f"Gradient descent had time for {epochs} epoch{'' if epochs == 1 else 's'}"
-            f"{', with a teacher and without' if both else ''}."
-        )
-        changes = {"method": "hybrid", "embedding_dim": self.config.dim, "epochs": epochs, "teacher_dim": teacher_dim}
-        hybrid = self.config.model_copy(update=changes)
-        return {"hybrid": hybrid} | ({"untaught": hybrid.model_copy(update={"taught_items": 0})} if both else {})
+        taught = max(taught, 1)
+        self._told.append(f"Gradient descent had time for {taught} epoch{'' if taught == 1 else 's'}.")
+        return {"hybrid": hybrid.model_copy(update={"epochs": taught})}
+
+    def _epochs_in(self, seconds: float, each: float) -> int:
+        return int(min(self.config.epochs, seconds / max(each, 1e-6)))
 
     def _marks_of(self, solved: ClosedForm, config: SpectralConfig, dim: int, judge: Judge) -> npt.NDArray[np.float64]:
         longest = self.pairs.config.history_length

@@ -86,16 +86,21 @@ def test_without_time_for_anything_there_is_still_a_closed_form(prepared):
 
 
 @pytest.mark.parametrize(
-    ("epoch", "epochs", "both"),
-    [(1e-9, 30, True), (3.0, 11, True), (5.0, 10, False), (30.0, 1, False), (60.0, None, False)],
+    ("taught", "alone", "epochs"),
+    [
+        (1e-9, 1e-9, (30, 30)),
+        (7.0, 1.4, (4, 24)),  # lessons are dear: there is time for both
+        (60.0, 1.4, (1, 24)),
+        (9.0, 4.6, (5, None)),
+        (30.0, 15.0, (1, None)),
+        (60.0, 30.0, (None, None)),
+    ],
 )
-def test_as_many_epochs_as_two_or_three_fits_have_time_for(prepared, monkeypatch, epoch, epochs, both):
-    monkeypatch.setattr(choose, "seconds_an_epoch", lambda *_, **__: epoch)
-    recipes = chooser(prepared, epochs=30, budget="2m").choose().recipes
-    assert ("hybrid" in recipes) == (epochs is not None)
-    assert ("untaught" in recipes) == both
-    if epochs is not None:
-        assert recipes["hybrid"].train.epochs == epochs  # of 2 minutes, with some time kept to be safe
+def test_as_many_epochs_as_two_or_three_fits_have_time_for(prepared, monkeypatch, taught, alone, epochs):
+    monkeypatch.setattr(choose, "seconds_an_epoch", lambda *_, lists, **__: alone if lists is None else taught)
+    recipes = chooser(prepared, epochs=30, budget="2m").choose().recipes  # 2 minutes, some kept to be safe
+    found = tuple(recipes[name].train.epochs if name in recipes else None for name in ("hybrid", "untaught"))
+    assert found == epochs
 
 
 def test_where_no_history_can_be_cut_gradient_descent_is_left_out(prepared, tmp_path):
