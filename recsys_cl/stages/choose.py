@@ -324,17 +324,17 @@ class Chooser:
                 _MANY_EPOCHS, self.config.epochs
             ):  # lessons may take several times as long as what they are to help
                 taught = self._epochs_in(left / 3, self._seconds_an_epoch)
-                untaught = hybrid.model_copy(update={"taught_items": 0, "epochs": alone})
+                untaught = hybrid.model_copy(update={"taught_items": 0, **_all_of(alone)})
                 self._told.append(
                     f"Gradient descent had time for {max(taught, 1)} and, without a teacher, {alone} epochs."
                 )
-                return {"hybrid": hybrid.model_copy(update={"epochs": max(taught, 1)}), "untaught": untaught}
+                return {"hybrid": hybrid.model_copy(update=_all_of(max(taught, 1))), "untaught": untaught}
         if taught < 1 and not required:
             self._told.append("Gradient descent was left out: one epoch and its refit would go beyond the budget.")
             return {}
         taught = max(taught, 1)
         self._told.append(f"Gradient descent had time for {taught} epoch{'' if taught == 1 else 's'}.")
-        return {"hybrid": hybrid.model_copy(update={"epochs": taught})}
+        return {"hybrid": hybrid.model_copy(update=_all_of(taught))}
 
     def _epochs_in(self, seconds: float, each: float) -> int:
         return int(min(self.config.epochs, seconds / max(each, 1e-6)))
@@ -352,3 +352,8 @@ class Chooser:
         self.reporter.say(
             f"{settings['dim']} dimensions, {users:,} users: NDCG@{judge.k} {figure:.4f} after {self._spent():.0f} s"
         )
+
+
+def _all_of(epochs: int) -> dict[str, int]:
+    """Return changes for so many epochs: there is time for them, and while the rate is high a pause means little."""
+    return {"epochs": epochs, "patience": epochs}
