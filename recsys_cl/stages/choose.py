@@ -163,10 +163,13 @@ class Chooser:
         recipes: dict[str, Recipe] = {}
         if self.config.method in {"auto", "hybrid"}:  # first, since the teacher has just been solved
             hybrids = self._hybrids(dim, required=self.config.method == "hybrid")
-            recipes |= {name: Recipe(hybrid, exponents) for name, hybrid in hybrids.items()}
+            for name, hybrid in hybrids.items():
+                solved_dim = hybrid.teacher_dim if name == "hybrid" and len(self._taught) else hybrid.dim
+                recipes[name] = Recipe(hybrid, self._rounded(exponents, solved_dim))
         if self.config.method in {"auto", "spectral"}:
-            changes = {"method": "spectral", "embedding_dim": self.config.embedding_dim or dim}
-            recipes["spectral"] = Recipe(self.config.model_copy(update=changes), exponents)
+            served = self.config.embedding_dim or dim
+            closed = self.config.model_copy(update={"method": "spectral", "embedding_dim": served})
+            recipes["spectral"] = Recipe(closed, self._rounded(exponents, served))
         if len(recipes) > 1:
             self._told.append("All were fitted, and what validation liked best was kept.")
         return Choice(recipes, self._told, self._trials)
@@ -238,9 +241,7 @@ class Chooser:
                 self._told.append(f"More than {chosen} dimensions would have gone beyond the budget.")
                 break
             began = self.clock()
-            # Many dimensions are best solved roughly: it takes less time and gives more recall (docs/experiments.md).
-            rounds = 1 if dims[-1] >= _ROUGHLY else spectral.most_rounds
-            rung_config = spectral.model_copy(update={"most_rounds": rounds})
+            rung_config = self._rounded(spectral, dims[-1])
             solved = self.solver.solve(rung_config, dims[-1])
             solving = self.clock() - began
             powers = (_POWERS if dim == dims[-1] else (spectral.spectral_power,) for dim in dims)
@@ -261,6 +262,10 @@ class Chooser:
                 break
         self._told.append(f"The closed form has {chosen} dimensions.")
         return chosen, refined
+
+    def _rounded(self, config: SpectralConfig, dim: int) -> SpectralConfig:
+        # Many dimensions are best solved roughly: it takes less time and gives more recall (docs/experiments.md).
+        return config.model_copy(update={"most_rounds": 1 if dim >= _ROUGHLY else self.spectral.most_rounds})
 
     def _has_time_for(self, cost: _Cost) -> bool:
         # Where few dimensions are served, epochs are worth more than a better teacher.

@@ -150,6 +150,15 @@ def test_dimensions_grow_no_more_once_that_would_go_beyond_the_budget(prepared, 
         assert (beyond in choice.told) == (dim == 8)
 
 
+def test_many_dimensions_are_solved_in_one_round_and_few_in_as_many_as_are_given(prepared, monkeypatch):
+    monkeypatch.setattr(choose, "_ROUGHLY", 16)
+    judge_by_dimensions(monkeypatch, {4: 0.1, 8: 0.2, 16: 0.3, 32: 0.4})
+    recipes = chooser(prepared, embedding_dim=8).choose().recipes
+    rounds = {name: recipe.spectral.most_rounds for name, recipe in recipes.items()}
+    assert rounds == {"hybrid": 1, "untaught": 12, "spectral": 12}  # the teacher has 32 dimensions
+    assert chooser(prepared, method="spectral").choose().recipes["spectral"].spectral.most_rounds == 1
+
+
 def test_other_exponents_are_chosen_only_if_they_are_better_by_more_than_chance(prepared, monkeypatch):
     for noise, kept in ((1.0, True), (0.001, False)):
 
