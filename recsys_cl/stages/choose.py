@@ -1,8 +1,8 @@
 """Settings chosen without a person, on the validation part, within a budget of seconds.
 
 First the exponents of the closed form, by successive halving over few users and few dimensions, then more of both. Then
-its dimensions, doubled while validation improves and time allows. Then how many epochs of gradient descent the rest of
-the budget pays for. What comes of it is one or two complete settings, to be fitted and judged alike.
+its dimensions, while more of them improve validation and time allows. Then how many epochs of gradient descent the rest
+of the budget pays for. What comes of it is one to three complete settings, to be fitted and judged alike.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _ROUGHLY = 256  # dimensions from which one round of the solver is enough
 _MANY_ITEMS = 10_000  # beyond this few dimensions are never best, and each look at the catalogue is dear
 _TRIALS, _KEEP = 12, 4
 _USERS = 2000  # who are asked which dimension is best
-_FOR_DIMS = 0.95  # share of the budget that the closed form may take, all that is done with it later among it
+_FOR_DIMS = 0.95  # share of the budget within which more dimensions, all done with them later and some epochs must fit
 _MANY_EPOCHS = 8  # so many leave time to try without a teacher too
 _SAFETY = 1.15  # an epoch and its validation take so much longer than the steps that were timed
 _JUDGED = 6  # looks' worth of time go into priors and weights
@@ -100,7 +100,7 @@ class Choice:
     """What a budget bought.
 
     Attributes:
-        recipes: what to fit and compare, by method.
+        recipes: what to fit and compare, by name: "spectral", "hybrid" and "untaught", a hybrid without a teacher.
         told: how it came about, sentence by sentence.
         trials: everything tried, with its figure (NDCG on validation) and the seconds after which it was known.
     """
@@ -325,9 +325,8 @@ class Chooser:
         hybrid = self.config.model_copy(update=changes)
         if len(self._taught):
             alone = self._epochs_in(left / 3, self._epoch_of(None))
-            if alone >= min(
-                _MANY_EPOCHS, self.config.epochs
-            ):  # lessons may take several times as long as what they are to help
+            # Lessons may take several times as long as what they are to help.
+            if alone >= min(_MANY_EPOCHS, self.config.epochs):
                 taught = self._epochs_in(left / 3, self._seconds_an_epoch)
                 untaught = hybrid.model_copy(update={"taught_items": 0, **_all_of(alone)})
                 self._told.append(
