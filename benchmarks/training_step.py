@@ -3,8 +3,7 @@
 A step gathers embedding rows, encodes, scores every query with every candidate, masks, takes the softmax loss and its
 gradient, and updates the rows. Of that the baseline does nothing but the three products that cannot be avoided, on
 matrices that are there already: scores (b, d) x (d, n), and the gradients of both sides, (b, n) x (n, d) and
-(d, b) x (b, n). Both use all cores: the step shares its work out among
-them, the products leave that to BLAS.
+(d, b) x (b, n). Both use all cores: the step shares its work out among them, the products leave that to BLAS.
 """
 
 from __future__ import annotations

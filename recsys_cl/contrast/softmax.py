@@ -14,7 +14,7 @@ import torch
 
 from recsys_cl.contrast import cores
 
-_BLOCK_BYTES = {"cpu": 8 << 20, "cuda": 512 << 20}  # of logits held at a time
+_BLOCK_BYTES = {"cpu": 8 << 20, "cuda": 512 << 20}  # of logits that a core holds at a time
 
 
 class _SoftmaxLoss(torch.autograd.Function):
