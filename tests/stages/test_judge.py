@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-import torch
+from random_towers import random_towers
 
 from recsys_cl.evaluation import metrics
 from recsys_cl.evaluation.protocol import Examination, mean_of_vectors
 from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.stages.judge import Judge, some_of
-from recsys_cl.towers.spec import TowerSpec
-from recsys_cl.towers.two_tower import TwoTower
 
 ITEMS = 150
 
@@ -34,19 +32,7 @@ def asked(n_users):
 @pytest.mark.parametrize(("n_users", "k"), [(60, 100), (600, 20)])
 def test_vectors_and_scores_get_the_same_figure(n_users, k):
     judge = Judge(asked(n_users))
-    spec = TowerSpec(
-        n_users=n_users,
-        n_items=ITEMS,
-        embedding_dim=4,
-        query_encoder="aged_history",
-        candidate_encoder="item_id",
-        similarity="dot",
-        history_length=10,
-        item_bias=True,
-    )
-    towers = TwoTower(spec)
-    for name, columns in (("context", 4), ("item", 4), ("bias", 1)):
-        towers.tables[name].copy_(torch.randn(ITEMS, columns, generator=torch.Generator().manual_seed(len(name))))
+    towers = random_towers(n_users, ITEMS, 4, item_bias=True)
     vectors = towers.query_vectors(judge.users.queries), towers.item_vectors()
     expected = mean_of_vectors(*vectors, judge.users, k, metrics.ndcg_at_k)
     assert judge.k == k

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
+from random_towers import random_towers
 
 from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.stages import teach
 from recsys_cl.stages.teach import lists_of, popular_lists, taught_users
-from recsys_cl.towers.spec import TowerSpec
-from recsys_cl.towers.two_tower import TwoTower
 
 USERS, ITEMS = 40, 25
 
@@ -25,19 +23,7 @@ def histories():
 
 @pytest.fixture
 def teacher():
-    spec = TowerSpec(
-        n_users=USERS,
-        n_items=ITEMS,
-        embedding_dim=3,
-        query_encoder="aged_history",
-        candidate_encoder="item_id",
-        similarity="dot",
-        history_length=10,
-    )
-    towers = TwoTower(spec)
-    for name in ("context", "item"):
-        towers.tables[name].copy_(torch.randn(ITEMS, 3, generator=torch.Generator().manual_seed(len(name))))
-    return towers
+    return random_towers(USERS, ITEMS, 3)
 
 
 def test_lists_are_the_teachers_best_of_what_was_not_taken(teacher, histories, monkeypatch):
