@@ -108,11 +108,18 @@ class TrainConfig(Settings):
         "many", description="positives of a query: one pair's, or all that follow where a history is cut"
     )
     window: int = Field(50, ge=1, description="most positives of a query that follow a cut")
-    age_exponent: float = Field(0.5, ge=0, description="power of age by which older history counts less, if ordered")
+    age_exponents: tuple[Annotated[float, Field(ge=0)], ...] | None = Field(
+        None,
+        min_length=1,
+        description="powers of age by which older history counts less, if ordered, each in its share of the vector; "
+        "chosen within the budget, else 0.5",
+    )
     taught_items: int = Field(
         50, ge=0, description="items a user's history is taught to find, the closed form's best; hybrid only; 0 is none"
     )
-    teacher_dim: int = Field(1024, ge=1, le=4096, description="most dimensions of the closed form that teaches")
+    teacher_dim: int = Field(
+        1024, ge=1, le=4096, description="most dimensions of the closed form that a hybrid starts from and learns from"
+    )
     log_q_exponent: float = Field(1.0, ge=0, le=2, description="strength of the log q correction; 0 is none")
     uniform_negatives: int = Field(4096, ge=0, description="uniformly drawn items a batch shares as more negatives")
     id_dropout: float = Field(0.1, ge=0, lt=1, description="share of user ids hidden, so that history can stand alone")
@@ -123,7 +130,6 @@ class TrainConfig(Settings):
     schedule: Literal["cosine", "constant"] = Field("cosine", description="how the learning rate falls after warm-up")
     weight_decay: float = Field(0.0, ge=0, description="decoupled decay of the rows a step touches")
     patience: int = Field(3, ge=1, description="validations without improvement before training stops")
-    early_stop_k: int = Field(20, ge=1, description="k of the validation recall that decides when to stop")
     checkpoint_seconds: float = Field(60, gt=0, description="seconds between checkpoints within an epoch")
     popularity_prior: bool = Field(True, description="add recent popularity to scores, as strongly as validation likes")
     refit: Literal["train_and_validation", "all"] = Field(
@@ -139,6 +145,21 @@ class TrainConfig(Settings):
     def dim(self) -> int:
         """Length of a vector where none was chosen."""
         return self.embedding_dim or 64
+
+    @property
+    def taught(self) -> bool:
+        """Whether gradient descent learns from what the closed form recommends."""
+        return self.method == "hybrid" and self.targets == "many" and self.taught_items > 0
+
+    @property
+    def solved_dim(self) -> int:
+        """Dimensions in which the closed form is solved, as a start or as a teacher."""
+        return max(self.dim, self.teacher_dim) if self.method == "hybrid" else self.dim
+
+    @property
+    def ages(self) -> tuple[float, ...]:
+        """Powers of age where none were chosen."""
+        return self.age_exponents or (0.5,)
 
 
 class SpectralConfig(Settings):

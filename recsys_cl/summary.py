@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from recsys_cl.evaluation.findings import headline_k, how_made, measured_ks, size
+from recsys_cl.evaluation.findings import headline_k, how_made, measured_ks, metric_label, size
 
 _LABEL = 12  # characters of the column of labels
 
@@ -81,7 +81,7 @@ def _show_training(training: dict[str, Any], console: Console) -> None:
     best, epochs = training["best_validation"], len(training["curve"])
     told = [how_made(training["method"], training["dim"])]
     if best is not None:
-        told.append(f"validation recall {best:.4f}")
+        told.append(f"validation {metric_label(training['validation_metric'])} {best:.4f}")
     if epochs:
         told.append(f"{epochs} epoch{'' if epochs == 1 else 's'}, the best was {training['best_epoch']}")
     told.append(f"the registered towers are fitted on {_FITTED_ON[training['registered']]}")

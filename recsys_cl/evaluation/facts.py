@@ -144,7 +144,7 @@ class TrainingFacts(Facts):
     curve: tuple[Epoch, ...]
     best_epoch: int
     stopped_early: bool = False
-    validation_metric: str = "recall_at_20"
+    validation_metric: str = ""
     prior: PriorFacts = PriorFacts()
 
 

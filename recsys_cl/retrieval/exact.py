@@ -38,7 +38,7 @@ def top_k(scores: Tensor, k: int, *, above: float = -np.inf) -> Matches:
     if rows == 0 or width == 0:
         return _empty(rows, k)
     # One more than asked for: when the extra score equals the k-th, the tie runs over the edge.
-    values, items = _highest(scores, min(width + 1, n_items))
+    values, items = highest(scores, min(width + 1, n_items))
     _refuse_unordered(values[:, 0])
     tied = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > above)
     inner, edge = tied[:, : width - 1].any(dim=1), tied[:, width - 1 :].any(dim=1)
@@ -111,7 +111,7 @@ def rank_exact(
     banned = None if allowed is None else torch.as_tensor(~allowed, device=queries.device)
 
     def score_block(start: int, stop: int) -> Tensor:
-        scores = _products(queries[start:stop], items)  # (block, n_items)
+        scores = products(queries[start:stop], items)  # (block, n_items)
         return scores if banned is None else scores.masked_fill_(banned, -torch.inf)
 
     with torch.inference_mode():
@@ -148,6 +148,32 @@ def rank_same(scores: npt.NDArray[np.floating], n_rows: int, k: int, *, seen: Hi
     return Matches(np.concatenate([p.item_nums for p in parts]), np.concatenate([p.scores for p in parts]))
 
 
+def products(queries: Tensor, items: Tensor) -> Tensor:
+    """Return the inner products (q, n_items) of vectors (q, d) and (n_items, d)."""
+    # numpy multiplies with OpenBLAS: half the time of torch's MKL on AMD processors.
+    if queries.device.type == "cpu" and queries.dtype == torch.float32:
+        return torch.from_numpy(queries.numpy() @ items.numpy().T)
+    return queries @ items.T
+
+
+def highest(scores: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Do as `torch.topk` does, in half the time, on each row of ``scores``.
+
+    Find the groups of the highest scores, then look into those alone: the group of each of the ``width`` highest has
+    one of the ``width`` highest peaks, unless it ties with the last.
+    """
+    span = scores.shape[1] // _GROUP
+    if span < 4 * width:
+        return torch.topk(scores, width, dim=1)
+    grouped = span * _GROUP  # items n, n + span, n + 2 * span ... make a group
+    _, groups = highest(scores[:, :grouped].view(-1, _GROUP, span).amax(dim=1), width)
+    members = groups[:, :, None] + span * torch.arange(_GROUP, device=scores.device)  # (rows, width, _GROUP)
+    rest = torch.arange(grouped, scores.shape[1], device=scores.device).expand(len(scores), -1)
+    items = torch.cat([members.flatten(1), rest], dim=1)
+    values, places = torch.topk(scores.gather(1, items), width, dim=1)
+    return values, items.gather(1, places)
+
+
 def mask_seen(scores: Tensor, seen: Histories, start: int, stop: int) -> None:
     """Set to -inf, in place, in ``scores`` (stop - start, n_items) what rows ``start`` to ``stop`` of ``seen`` hold."""
     rows, items = seen_cells(seen, start, stop)
@@ -170,29 +196,6 @@ def _tensor(vectors: Tensor | npt.NDArray[np.float32]) -> Tensor:
 def _blocks(n_rows: int, size: int) -> Iterator[tuple[int, int]]:
     for start in range(0, n_rows, size):
         yield start, min(start + size, n_rows)
-
-
-def _products(queries: Tensor, items: Tensor) -> Tensor:
-    if queries.device.type == "cpu":  # numpy multiplies with OpenBLAS: half the time of torch's MKL on AMD processors
-        return torch.from_numpy(queries.numpy() @ items.numpy().T)
-    return queries @ items.T
-
-
-def _highest(scores: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Do as `torch.topk` does, in half the time: find the groups of the highest scores, then look into those alone.
-
-    The group of each of the ``width`` highest has one of the ``width`` highest peaks, unless it ties with the last.
-    """
-    span = scores.shape[1] // _GROUP
-    if span < 4 * width:
-        return torch.topk(scores, width, dim=1)
-    grouped = span * _GROUP  # items n, n + span, n + 2 * span ... make a group
-    _, groups = _highest(scores[:, :grouped].view(-1, _GROUP, span).amax(dim=1), width)
-    members = groups[:, :, None] + span * torch.arange(_GROUP, device=scores.device)  # (rows, width, _GROUP)
-    rest = torch.arange(grouped, scores.shape[1], device=scores.device).expand(len(scores), -1)
-    items = torch.cat([members.flatten(1), rest], dim=1)
-    values, places = torch.topk(scores.gather(1, items), width, dim=1)
-    return values, items.gather(1, places)
 
 
 def _refuse_unordered(best: Tensor) -> None:

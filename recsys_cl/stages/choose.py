@@ -10,21 +10,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice, product
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from recsys_cl.config import SpectralConfig, TrainConfig
 from recsys_cl.evaluation.protocol import Examination
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.progress import Reporter
-from recsys_cl.stages.judge import Judge, some_of
-from recsys_cl.stages.teach import popular_lists, taught_users
+from recsys_cl.stages.descent import Descent
+from recsys_cl.stages.judge import Judge, Marks, best_of, some_of
+from recsys_cl.stages.teach import lists_of
+from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.halving import halve
-from recsys_cl.training.loop import seconds_an_epoch
 from recsys_cl.training.spectral import ClosedForm, Solver
 
 # Exponents of R, for each of which it is solved anew, and of vectors, which are tried at no such cost.
@@ -33,19 +32,23 @@ _SOLVED = {
     "item_exponent": (0.4, 0.3, 0.5),
     "pair_age_exponent": (0.15, 0.0, 0.4),
 }
-_FREE = {"spectral_age_exponent": (1.0, 0.0, 0.5, 1.5)}
+_FREE = {
+    "spectral_power": (0.7, 0.35, 1.0),
+    "spectral_age_exponent": (1.0, 0.0, 0.5, 1.5),
+}
 _BY_ORDER = {"pair_age_exponent", "spectral_age_exponent"}  # these say nothing where there is no order
+_LOOKS = 1 + sum(len(values) - 1 for values in _FREE.values())
 _DIMS = ((32, 64), (128, 256), (512, 1024))  # those of a tuple are found by one solution
-_POWERS = (0.7, 0.35, 1.0)  # that are tried with each
 _ROUGHLY = 256  # dimensions from which one round of the solver is enough
 _MANY_ITEMS = 10_000  # beyond this few dimensions are never best, and each look at the catalogue is dear
 _TRIALS, _KEEP = 12, 4
 _USERS = 2000  # who are asked which dimension is best
+_FEW = 1024  # by whom it is told how long lists of lessons take
 _FOR_DIMS = 0.95  # share of the budget within which more dimensions, all done with them later and some epochs must fit
-_MANY_EPOCHS = 8  # so many leave time to try without a teacher too
-_SAFETY = 1.15  # an epoch and its validation take so much longer than the steps that were timed
 _JUDGED = 6  # looks' worth of time go into priors and weights
 _GAIN = 1.002  # less than this is no improvement
+_WAYS = {"hybrid": "with a teacher", "untaught": "without a teacher"}
+_UNCUT = "no history can be cut in two"
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class _Cost:
     @property
     def now(self) -> float:
         """Seconds until its settings are known."""
-        return self.solving + (1 + len(_POWERS)) * self.looking
+        return self.solving + (1 + _LOOKS) * self.looking
 
 
 @dataclass(frozen=True)
@@ -157,15 +160,14 @@ class Chooser:
 
     def choose(self) -> Choice:
         """Search, and return what to fit."""
-        self._began, self._later = self.clock(), 0.0
+        self._began, self._later, self._teaching = self.clock(), 0.0, 0.0
+        self._descent = Descent(self.pairs, self.config, self.ordered, self.seed, self.device)
         self._trials, self._told = list[dict[str, Any]](), list[str]()
         dim, exponents = self._dimension(self._exponents())
         recipes: dict[str, Recipe] = {}
-        if self.config.method in {"auto", "hybrid"}:  # first, since the teacher has just been solved
-            hybrids = self._hybrids(dim, required=self.config.method == "hybrid")
-            for name, hybrid in hybrids.items():
-                solved_dim = hybrid.teacher_dim if name == "hybrid" and len(self._taught) else hybrid.dim
-                recipes[name] = Recipe(hybrid, self._rounded(exponents, solved_dim))
+        if self.config.method in {"auto", "hybrid"}:
+            for name, hybrid in self._hybrids(dim).items():
+                recipes[name] = Recipe(hybrid, self._rounded(exponents, hybrid.solved_dim))
         if self.config.method in {"auto", "spectral"}:
             served = self.config.embedding_dim or dim
             closed = self.config.model_copy(update={"method": "spectral", "embedding_dim": served})
@@ -176,18 +178,13 @@ class Chooser:
 
     def _exponents(self) -> SpectralConfig:
         """Return the best exponents that were tried, or those given where these are as good but for chance."""
-        self._marks: dict[SpectralConfig, npt.NDArray[np.float64]] = {}
+        self._marks: dict[SpectralConfig, Marks] = {}
         found = [config for config, _ in halve(self._drawn(), _RUNGS, self._try_out, keep=_KEEP, is_over=self._is_over)]
-        given = next(config for config in found if self._of_one_solution(config, self.spectral))
-        gain = self._marks[found[0]] - self._marks[given]
-        chosen = found[0] if gain.mean() > gain.std() / np.sqrt(len(gain)) else given
-        what = ", ".join(
-            f"{name.replace('_', ' ')} {getattr(chosen, name):g}" for name in self._names((*_SOLVED, *_FREE))
-        )
+        chosen = best_of({one: self._marks[one] for one in (found[0], self.spectral)}, self.spectral)
         trials = len(self._trials)
         said = f"After {trials} trial{'' if trials == 1 else 's'} of exponents "
-        said += "those given were kept" if chosen == given else "others were chosen"
-        self._told.append(f"{said}: {what}.")
+        said += "those given were kept" if chosen == self.spectral else "others were chosen"
+        self._told.append(f"{said}: {self._listed(chosen, _SOLVED)}.")
         return chosen
 
     def _drawn(self) -> list[SpectralConfig]:
@@ -202,8 +199,8 @@ class Chooser:
     def _names(self, exponents: Iterable[str]) -> list[str]:
         return [name for name in exponents if self.ordered or name not in _BY_ORDER]
 
-    def _of_one_solution(self, left: SpectralConfig, right: SpectralConfig) -> bool:
-        return all(getattr(left, name) == getattr(right, name) for name in _SOLVED)
+    def _listed(self, config: SpectralConfig, exponents: Iterable[str]) -> str:
+        return ", ".join(f"{name.replace('_', ' ')} {getattr(config, name):g}" for name in self._names(exponents))
 
     def _is_over(self, rung: _Rung) -> bool:
         return self._spent() > rung.until * self.config.budget_seconds
@@ -211,20 +208,11 @@ class Chooser:
     def _try_out(self, config: SpectralConfig, rung: _Rung) -> tuple[SpectralConfig, float]:
         given = self.config.embedding_dim if self.config.method == "spectral" else None
         dim = min(rung.dim, given or rung.dim)
-        solved = self.solver.solve(config, dim)
         judge = Judge(some_of(self.validation, rung.users, self.seed))
-        found = {config: self._marks_of(solved, config, dim, judge)}
-        for name in self._names(_FREE):
-            best = max(found, key=lambda one: found[one].mean())
-            for value in _FREE[name]:
-                other = best.model_copy(update={name: value})
-                if other not in found:
-                    found[other] = self._marks_of(solved, other, dim, judge)
-        best = max(found, key=lambda one: found[one].mean())
-        self._marks[best] = found[best]
-        figure = float(found[best].mean())
-        self._keep_trial(figure, judge, {"dim": dim, **best.model_dump()})
-        return best, figure
+        marks = self._marks[config] = self._marks_of(self.solver.solve(config, dim), config, dim, judge)
+        figure = float(marks.mean())
+        self._keep_trial(figure, judge, {"dim": dim, **config.model_dump()})
+        return config, figure
 
     def _dimension(self, spectral: SpectralConfig) -> tuple[int, SpectralConfig]:
         """Return the dimensions of the closed form that validation likes best, and its exponents.
@@ -244,24 +232,42 @@ class Chooser:
             rung_config = self._rounded(spectral, dims[-1])
             solved = self.solver.solve(rung_config, dims[-1])
             solving = self.clock() - began
-            powers = (_POWERS if dim == dims[-1] else (spectral.spectral_power,) for dim in dims)
-            variants = [
-                (dim, rung_config.model_copy(update={"spectral_power": power}))
-                for dim, tried in zip(dims, powers, strict=True)
-                for power in tried
-            ]
-            found = [(float(self._marks_of(solved, one, dim, judge).mean()), dim, one) for dim, one in variants]
-            looking = (self.clock() - began - solving) / len(variants)
-            figure, dim, config = max(found, key=lambda one: one[0])
+            # The largest is looked at most closely.
+            found = [(*self._refined(solved, rung_config, dim, judge, closely=dim == dims[-1]), dim) for dim in dims]
+            looking = (self.clock() - began - solving) / (len(dims) - 1 + _LOOKS)
+            figure, config, dim = max(found, key=lambda one: one[0])
             self._keep_trial(figure, judge, {"dim": dim, **config.model_dump()})
-            cost = _Cost(dims[-1], solving, looking, looking / len(judge.users) * len(self._taught))
+            cost = _Cost(dims[-1], solving, looking, self._seconds_to_teach(solved, config, dims[-1]))
             if figure <= best * _GAIN:
                 break
-            best, chosen, refined, self._later = figure, dim, config, self._seconds_later(cost)
+            best, chosen, refined = figure, dim, config
+            self._later, self._teaching = self._seconds_later(cost), cost.teaching
             if dim < dims[-1]:
                 break
-        self._told.append(f"The closed form has {chosen} dimensions.")
+        self._told.append(f"The closed form has {chosen} dimensions, {self._listed(refined, _FREE)}.")
         return chosen, refined
+
+    def _refined(
+        self, solved: ClosedForm, given: SpectralConfig, dim: int, judge: Judge, *, closely: bool
+    ) -> tuple[float, SpectralConfig]:
+        """Return the figure of what is given or, ``closely``, of the best exponents that need no other solution."""
+        best, marks = given, self._marks_of(solved, given, dim, judge)
+        for name in self._names(_FREE) if closely else ():
+            others = (best.model_copy(update={name: value}) for value in _FREE[name])
+            found = {best: marks} | {one: self._marks_of(solved, one, dim, judge) for one in others if one != best}
+            best = best_of(found, best)
+            marks = found[best]
+        return float(marks.mean()), best
+
+    def _seconds_to_teach(self, solved: ClosedForm, config: SpectralConfig, dim: int) -> float:
+        """Return the seconds it takes to see what is recommended to all who are taught, by those for a few."""
+        few = self._descent.taught[:_FEW]
+        if not len(few):
+            return 0.0
+        teacher = self._towers(solved, config, dim)
+        began = self.clock()
+        lists_of(teacher, self.pairs.histories, self.config.taught_items, few)
+        return (self.clock() - began) / len(few) * len(self._descent.taught)
 
     def _rounded(self, config: SpectralConfig, dim: int) -> SpectralConfig:
         # Many dimensions are best solved roughly: it takes less time and gives more recall (docs/experiments.md).
@@ -269,37 +275,17 @@ class Chooser:
 
     def _has_time_for(self, cost: _Cost) -> bool:
         # Where few dimensions are served, epochs are worth more than a better teacher.
-        epochs = 2 if self.config.embedding_dim or self.config.method == "hybrid" else 1
-        needed = cost.now + self._seconds_later(cost) + 2 * epochs * _SAFETY * self._seconds_an_epoch
+        epochs = 1 if self._descent.is_joined else 2
+        needed = cost.now + self._seconds_later(cost) + self._descent.least_seconds(epochs, cost.teaching)
         return self._spent() + needed < _FOR_DIMS * self.config.budget_seconds
 
     def _seconds_later(self, cost: _Cost) -> float:
-        """Return how long all will take that is done with the closed form once settings are known.
+        """Return how long all will take that is done with the closed form once settings are known, but teaching.
 
-        It is solved anew for the refit, and teaches twice; what it serves is judged with priors and weights.
+        It is solved anew for the refit; what it serves is judged with priors and weights.
         """
         served = self.config.method != "hybrid" and not self.config.embedding_dim
-        return cost.solving + 2 * cost.teaching + (_JUDGED * cost.looking if served else 0)
-
-    @cached_property
-    def _seconds_an_epoch(self) -> float:
-        """Seconds of an epoch of gradient descent; 0 where there is none."""
-        cut = self.config.targets == "one" or self.pairs.histories.lengths.max() > 1
-        if self.config.method == "spectral" or not (cut or self.config.method == "hybrid"):
-            return 0.0
-        if len(self._taught):
-            return self._epoch_of(popular_lists(self.pairs.histories, self.config.taught_items, self.seed))
-        return self._epoch_of(None)
-
-    def _epoch_of(self, lists: npt.NDArray[np.int32] | None) -> float:
-        return seconds_an_epoch(
-            self.pairs, self.config, ordered=self.ordered, seed=self.seed, device=self.device, lists=lists
-        )
-
-    @cached_property
-    def _taught(self) -> npt.NDArray[np.int64]:
-        learns = self.config.method != "spectral" and self.config.targets == "many" and self.config.taught_items
-        return taught_users(self.pairs.histories, self.seed) if learns else np.empty(0, np.int64)
+        return cost.solving + (_JUDGED * cost.looking if served else 0)
 
     def _ladder(self) -> list[tuple[int, ...]]:
         """Return the dimensions to be tried; those of a tuple by one solution."""
@@ -311,41 +297,32 @@ class Chooser:
             steps = steps[1:]
         return [dims for dims in steps if dims] or [(_RUNGS[0].dim,)]
 
-    def _hybrids(self, teacher_dim: int, *, required: bool) -> dict[str, TrainConfig]:
-        """Return settings for as many epochs as a fit and a refit have time for, by name; none if there is none.
-
-        Some logs are learned better without the teacher, so where there is time enough for that too both are tried.
-        """
-        if not required and self.config.targets == "many" and self.pairs.histories.lengths.max() < 2:
-            self._told.append("Gradient descent was left out: no history can be cut in two.")
+    def _hybrids(self, teacher_dim: int) -> dict[str, TrainConfig]:
+        """Return settings for as many epochs as a fit and a refit have time for, by name; none if there is none."""
+        left = self.config.budget_seconds - self._spent() - self._later
+        epochs = self._descent.epochs(left, self._teaching)
+        if self.config.method == "hybrid":
+            epochs = epochs or {next(iter(self._descent.kinds)): 1}
+        if not epochs:
+            why = "one epoch and its refit would go beyond the budget" if self._descent.kinds else _UNCUT
+            self._told.append(f"Gradient descent was left out: {why}.")
             return {}
-        left = (self.config.budget_seconds - self._spent() - self._later) / _SAFETY
-        taught = self._epochs_in(left / 2, self._seconds_an_epoch)
-        changes = {"method": "hybrid", "embedding_dim": self.config.dim, "teacher_dim": teacher_dim}
-        hybrid = self.config.model_copy(update=changes)
-        if len(self._taught):
-            alone = self._epochs_in(left / 3, self._epoch_of(None))
-            # Lessons may take several times as long as what they are to help.
-            if alone >= min(_MANY_EPOCHS, self.config.epochs):
-                taught = self._epochs_in(left / 3, self._seconds_an_epoch)
-                untaught = hybrid.model_copy(update={"taught_items": 0, **_all_of(alone)})
-                self._told.append(
-                    f"Gradient descent had time for {max(taught, 1)} and, without a teacher, {alone} epochs."
-                )
-                return {"hybrid": hybrid.model_copy(update=_all_of(max(taught, 1))), "untaught": untaught}
-        if taught < 1 and not required:
-            self._told.append("Gradient descent was left out: one epoch and its refit would go beyond the budget.")
-            return {}
-        taught = max(taught, 1)
-        self._told.append(f"Gradient descent had time for {taught} epoch{'' if taught == 1 else 's'}.")
-        return {"hybrid": hybrid.model_copy(update=_all_of(taught))}
+        told = [f"{most} epoch{'' if most == 1 else 's'} {_WAYS[kind]}" for kind, most in epochs.items()]
+        self._told.append(f"Gradient descent had time for {' and '.join(told)}.")
+        # There is time for all epochs, and while the rate is high a pause means little.
+        return {
+            kind: self._descent.kinds[kind].model_copy(
+                update={"teacher_dim": teacher_dim, "epochs": most, "patience": most}
+            )
+            for kind, most in epochs.items()
+        }
 
-    def _epochs_in(self, seconds: float, each: float) -> int:
-        return int(min(self.config.epochs, seconds / max(each, 1e-6)))
+    def _marks_of(self, solved: ClosedForm, config: SpectralConfig, dim: int, judge: Judge) -> Marks:
+        return judge.marks(self._towers(solved, config, dim))
 
-    def _marks_of(self, solved: ClosedForm, config: SpectralConfig, dim: int, judge: Judge) -> npt.NDArray[np.float64]:
+    def _towers(self, solved: ClosedForm, config: SpectralConfig, dim: int) -> TwoTower:
         longest = self.pairs.config.history_length
-        return judge.marks(solved.towers(config, dim=dim, history_length=longest, device=self.device))
+        return solved.towers(config, dim=dim, history_length=longest, device=self.device)
 
     def _spent(self) -> float:
         return self.clock() - self._began
@@ -356,8 +333,3 @@ class Chooser:
         self.reporter.say(
             f"{settings['dim']} dimensions, {users:,} users: NDCG@{judge.k} {figure:.4f} after {self._spent():.0f} s"
         )
-
-
-def _all_of(epochs: int) -> dict[str, int]:
-    """Return changes for so many epochs: there is time for them, and while the rate is high a pause means little."""
-    return {"epochs": epochs, "patience": epochs}

@@ -89,7 +89,6 @@ def evaluate(job: Job, trained: TrainedRun) -> Evaluated:
                     {
                         **trained.training("train"),
                         "told": trained.choice().told,
-                        "validation_metric": f"recall_at_{job.config.train.early_stop_k}",
                     }
                 ),
             }

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from recsys_cl.config import TrainConfig
-from recsys_cl.evaluation.protocol import Examination, examine, mean_of_vectors
+from recsys_cl.evaluation.protocol import Examination, examine
 from recsys_cl.files import read_json, whole_folder, write_json
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.stages.choose import Recipe
 from recsys_cl.stages.job import Job
-from recsys_cl.stages.judge import Judge, some_of
+from recsys_cl.stages.judge import Judge, best_of, some_of
 from recsys_cl.stages.pairs import FittedOn, Prepared, add_pairs
-from recsys_cl.stages.teach import lists_of
+from recsys_cl.stages.teach import lists_of, taught_users
 from recsys_cl.towers.two_tower import TwoTower
-from recsys_cl.training.loop import Trained, train
+from recsys_cl.training.loop import Trained, readings_of, train
 from recsys_cl.training.prior import PopularityPrior, fit_prior
 from recsys_cl.training.spectral import Solver
 
-# Users drawn for what is asked after every epoch, and for what is asked of every prior that is tried.
-_STOPPING_USERS, _PRIOR_USERS = 5000, 2048
-_PRIOR_SCORES = 1 << 25  # held at a time: 128 MiB
-_WEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the first of two that are joined
+_USERS = 2048  # drawn for all that is asked of a fit
+_WEIGHTS, _EVEN = (0.2, 0.35, 0.5, 0.65, 0.8), 0.5  # of the first of two that are joined
 _SAID: dict[FittedOn, str] = {
     "train": "Fitting on the training part, with validation after each epoch.",
     "train_and_validation": "Fitting anew on the training and validation parts, for as long.",
@@ -57,7 +55,7 @@ class Fitter:
         self.job.reporter.say(f"{_SAID[self.fitted_on]} Method: {config.method}, {config.dim} dimensions.")
         trained = self._trained(recipe, like, folder.with_name(f"{folder.name}-checkpoints"))
         facts = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name != "towers"}
-        facts |= {"method": config.method, "dim": config.dim}
+        facts |= {"method": config.method, "dim": config.dim, "validation_metric": self._metric}
         prior = self._prior(config, trained.towers) if like is None else PopularityPrior(**like["prior"])
         self._keep(trained.towers, prior, facts, folder)
 
@@ -70,12 +68,12 @@ class Fitter:
             if (judge := self._judge) is None:
                 return
             first, second = (judge.scores(part) for part in towers)
-            weight = max(_WEIGHTS, key=lambda one: judge.figure(torch.lerp(second, first, one)))
+            weight = best_of({one: judge.marks_by(torch.lerp(second, first, one)) for one in _WEIGHTS}, _EVEN)
             joined = TwoTower.joined(towers, (weight, 1 - weight))
             facts = dict[str, Any](read_json(fits / parts[1] / "training.json"))
-            facts |= {"method": "joined", "parts": list(parts), "weight": weight, "dim": joined.spec.embedding_dim}
-            facts |= {"best_validation": self._recall(joined)}
             prior = self._prior(self.job.config.train, joined)
+            facts |= {"method": "joined", "parts": list(parts), "weight": weight, "dim": joined.spec.embedding_dim}
+            facts |= {"best_validation": prior.validation}
         else:
             facts, prior = like, PopularityPrior(**like["prior"])
             joined = TwoTower.joined(towers, (facts["weight"], 1 - facts["weight"]))
@@ -105,16 +103,18 @@ class Fitter:
 
     def _trained(self, recipe: Recipe, like: dict[str, Any] | None, checkpoints: Path) -> Trained:
         config, length = recipe.train, self.pairs.config.history_length
-        validate = self._recall if like is None and self.validation is not None else None
+        asked = like is None and self.validation is not None
+        validate = partial(self._figure, config) if asked else None
         start, lists = None, None
         if config.method != "gradient":
-            taught = config.method == "hybrid" and config.targets == "many" and config.taught_items > 0
-            width = max(config.dim, config.teacher_dim) if taught else config.dim
-            solved = self.solver.solve(recipe.spectral, width, checkpoints / "spectral")
-            start = solved.towers(recipe.spectral, dim=config.dim, history_length=length, device=self.job.config.device)
-            if taught:
+            solved = self.solver.solve(recipe.spectral, config.solved_dim, checkpoints / "spectral")
+            width = max(one.embedding_dim for one in readings_of(config, ordered=self.prepared.ordered))
+            dim = config.dim if config.method == "spectral" else width
+            start = solved.towers(recipe.spectral, dim=dim, history_length=length, device=self.job.config.device)
+            if config.taught:
                 teacher = solved.towers(recipe.spectral, dim=config.teacher_dim, history_length=length)
-                lists = lists_of(teacher, self.pairs.histories, config.taught_items, self.job.config.seed)
+                histories, users = self.pairs.histories, taught_users(self.pairs.histories, self.job.config.seed)
+                lists = lists_of(teacher, histories, config.taught_items, users)
         if start is not None and config.method == "spectral":
             return Trained.in_closed_form(start, validate)
         return train(
@@ -138,8 +138,17 @@ class Fitter:
             return PopularityPrior()
         scores = judge.scores(towers)
         if not config.popularity_prior:
-            return PopularityPrior(validation=judge.figure(scores))
-        return fit_prior(self.pairs.histories, config.temperature, lambda prior: judge.figure(scores, prior))
+            return PopularityPrior(validation=float(judge.marks_by(scores).mean()))
+        figure = lambda prior: float(judge.marks_by(scores, prior).mean())  # noqa: E731
+        return fit_prior(self.pairs.histories, config.temperature, figure)
+
+    def _figure(self, config: TrainConfig, towers: TwoTower) -> float:
+        """Return what validation gives, as the towers would be served: with their best prior."""
+        return self._prior(config, towers).validation or 0.0
+
+    @property
+    def _metric(self) -> str:
+        return "" if self._judge is None else f"ndcg_at_{self._judge.k}"
 
     def _keep(self, towers: TwoTower, prior: PopularityPrior, facts: dict[str, Any], folder: Path) -> None:
         towers.set_prior(prior.scores(self.pairs.histories, self.job.config.train.temperature))
@@ -147,17 +156,8 @@ class Fitter:
             towers.save(scratch)
             write_json(scratch / "training.json", facts | {"prior": asdict(prior)})
 
-    def _recall(self, towers: TwoTower) -> float:
-        """Return the recall of towers on some of the validation users, by which training stops early."""
-        some, k = self._stopping, self.job.config.train.early_stop_k
-        return mean_of_vectors(towers.query_vectors(some.queries), towers.item_vectors(), some, k)
-
-    @cached_property
-    def _stopping(self) -> Examination:
-        return some_of(self._validation_part, _STOPPING_USERS, self.job.config.seed)
-
     @cached_property
     def _judge(self) -> Judge | None:
         if self.validation is None:
             return None
-        return Judge(some_of(self.validation, _PRIOR_USERS, self.job.config.seed, scores=_PRIOR_SCORES))
+        return Judge(some_of(self.validation, _USERS, self.job.config.seed))

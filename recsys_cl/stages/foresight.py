@@ -54,17 +54,13 @@ def _named(config: RunConfig) -> Iterator[tuple[str, str]]:
 
 
 def _require_place_to_start(config: RunConfig) -> None:
-    """Refuse a user tower that can't be trained, or that lacks the table which the closed form fills."""
+    """Refuse a user tower that lacks the table which the closed form fills."""
     asked, method = config.train.query_encoder, config.train.method
-    encoders = {name: member(QUERY_ENCODERS, name).Encoder for name in members(QUERY_ENCODERS)}
-    able = {name for name, encoder in encoders.items() if encoder.trainable}
-    if method in {"hybrid", "auto"}:
-        able = {name for name in able if "context" in encoders[name].reads}
-    if method != "spectral" and asked not in able:
-        other = "" if method == "gradient" else ", or say --method gradient"
+    able = [name for name in members(QUERY_ENCODERS) if "context" in member(QUERY_ENCODERS, name).Encoder.reads]
+    if method in {"hybrid", "auto"} and asked not in able:
         raise ConfigError(
-            f"Method {method} cannot train the query encoder {asked!r}: it joins towers, or has no context table for "
-            f"the closed form to start from. Name another with --query-encoder ({', '.join(sorted(able))}){other}."
+            f"Method {method} cannot train the query encoder {asked!r}: it has no context table for the closed form to "
+            f"start from. Name another with --query-encoder ({', '.join(sorted(able))}), or say --method gradient."
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,9 @@ from recsys_cl.evaluation import metrics
 from recsys_cl.evaluation.protocol import Examination
 from recsys_cl.retrieval.exact import rank_blocks, rank_exact
 from recsys_cl.towers.two_tower import TwoTower
+
+Marks = npt.NDArray[np.float64]
+Tried = TypeVar("Tried")
 
 _FEWEST_USERS = 500  # asked at least, if there are so many
 _MANY_USERS, _K, _LONG_K = 500, 20, 100  # few users' top twenty holds too few hits to choose by
@@ -24,6 +29,16 @@ def some_of(validation: Examination, users: int, seed: int, *, scores: int = 1 <
         return validation
     rows = np.random.default_rng(seed).permutation(len(validation))[:users]
     return validation.take(np.sort(rows))
+
+
+def best_of(marks: Mapping[Tried, Marks], given: Tried) -> Tried:
+    """Return whose mean is highest, or what was ``given`` where its users are worse off by no more than chance.
+
+    A difference within one standard error (of the mean of paired differences) is called chance.
+    """
+    best = max(marks, key=lambda one: marks[one].mean())
+    gain = marks[best] - marks[given]
+    return best if gain.mean() > gain.std() / np.sqrt(len(gain)) else given
 
 
 @dataclass(frozen=True)
@@ -41,7 +56,7 @@ class Judge:
         """Length of the lists that are judged."""
         return _K if len(self.users) >= _MANY_USERS else _LONG_K
 
-    def marks(self, towers: TwoTower) -> npt.NDArray[np.float64]:
+    def marks(self, towers: TwoTower) -> Marks:
         """Return the NDCG of each user, (users,)."""
         vectors = towers.query_vectors(self.users.queries), towers.item_vectors()
         return self._marks(rank_exact(*vectors, self.users.queries.histories, self.k).item_nums)
@@ -51,8 +66,8 @@ class Judge:
         towers.set_prior(np.zeros(towers.spec.n_items, np.float32))
         return torch.from_numpy(towers.query_vectors(self.users.queries) @ towers.item_vectors().T)
 
-    def figure(self, scores: torch.Tensor, prior: npt.NDArray[np.float32] | None = None) -> float:
-        """Return the mean NDCG by such scores with a prior, (n_items,), added to them."""
+    def marks_by(self, scores: torch.Tensor, prior: npt.NDArray[np.float32] | None = None) -> Marks:
+        """Return the NDCG of each user, (users,), by such scores with a prior, (n_items,), added to them."""
         added = torch.zeros(scores.shape[1]) if prior is None else torch.from_numpy(prior)
         ranked = rank_blocks(
             lambda start, stop: scores[start:stop] + added,
@@ -61,7 +76,7 @@ class Judge:
             self.k,
             seen=self.users.queries.histories,
         )
-        return float(self._marks(ranked.item_nums).mean())
+        return self._marks(ranked.item_nums)
 
-    def _marks(self, ranked: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    def _marks(self, ranked: npt.NDArray[np.int32]) -> Marks:
         return metrics.ndcg_at_k(self.users.hits(ranked), self.users.n_relevant, self.k)

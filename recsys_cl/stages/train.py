@@ -66,9 +66,9 @@ def train(job: Job, prepared: Prepared) -> TrainedRun:
     tried = run.folder / "tried"
     for name, recipe in recipes.items():
         fitter.fit(recipe, tried / name)
-    if len(recipes) > 1 and job.config.train.embedding_dim is None:  # joined vectors are as long as both
-        trained = max((name for name in recipes if name != "spectral"), key=lambda name: _judged(tried / name))
-        fitter.join(tried, ("spectral", trained), tried / "joined")
+    if "spectral" in recipes and job.config.train.embedding_dim is None:  # joined vectors are as long as both
+        for name in recipes.keys() - {"spectral"}:
+            fitter.join(tried, ("spectral", name), tried / f"joined_{name}")
     best = max((folder.name for folder in _tried(run)), key=lambda name: _judged(tried / name))
     if not (run.folder / "train").exists():
         with whole_folder(run.folder / "train") as scratch:
@@ -126,7 +126,7 @@ def _tried(run: TrainedRun) -> list[Path]:
 def _refit(run: TrainedRun, fitter: Fitter, recipes: dict[str, Recipe], best: str, like: dict[str, Any]) -> None:
     """Fit on more data what was found best, as long as was found best."""
     folder = run.folder / fitter.fitted_on
-    if best != "joined":
+    if best in recipes:
         fitter.fit(recipes[best], folder, like=like)
         return
     parts = run.folder / f"{fitter.fitted_on}-parts"

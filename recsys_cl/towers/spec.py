@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -9,11 +10,11 @@ from pydantic import Field
 from recsys_cl.config import Settings
 
 
-class PartSpec(Settings):
-    """One of several towers that were joined, as its vectors stand in the columns of the joined tables."""
+class Reading(Settings):
+    """One way to read a history, in columns of the tables that are its own."""
 
     embedding_dim: int = Field(ge=1, description="columns")
-    age_exponent: float = Field(ge=0, description="how fast what is older counts less")
+    age_exponent: float = Field(ge=0, description="how fast what is older counts less; 0 reads a history as a set")
 
 
 class TowerSpec(Settings):
@@ -26,8 +27,15 @@ class TowerSpec(Settings):
     candidate_encoder: str = Field(description="member of towers.candidate_encoders")
     similarity: Literal["cosine", "dot"] = Field(description="cosine: vectors are of length one")
     history_length: int = Field(ge=1, description="most recent items of a history that count")
-    age_exponent: float = Field(
-        0.0, ge=0, description="how fast what is older counts less, where the encoder heeds age"
-    )
     item_bias: bool = Field(False, description="whether an item has a learned score of its own, whoever asks")
-    parts: tuple[PartSpec, ...] = Field((), description="what was joined, for an encoder that reads parts")
+    readings: tuple[Reading, ...] = Field((), description="ways to read a history, for an encoder that heeds age")
+
+
+def shared_out(dim: int, age_exponents: Sequence[float]) -> tuple[Reading, ...]:
+    """Return readings of so many columns in all, the first ones having one more where they can't be equal."""
+    exponents = age_exponents[:dim]
+    share, more = divmod(dim, len(exponents))
+    return tuple(
+        Reading(embedding_dim=share + (number < more), age_exponent=exponent)
+        for number, exponent in enumerate(exponents)
+    )

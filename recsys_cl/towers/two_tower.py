@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -21,7 +22,7 @@ from recsys_cl.files import digest_of, read_json, write_json
 from recsys_cl.pairs.histories import Queries
 from recsys_cl.pairs.ragged import offsets_of, positions
 from recsys_cl.towers.inputs import CandidateInputs, QueryInputs
-from recsys_cl.towers.spec import PartSpec, TowerSpec
+from recsys_cl.towers.spec import TowerSpec
 
 
 class TwoTower:
@@ -128,17 +129,16 @@ class TwoTower:
             parts: of one log, each with the query encoder "aged_history".
             weights: one a part.
         """
-        specs = tuple(PartSpec(embedding_dim=p.spec.embedding_dim, age_exponent=p.spec.age_exponent) for p in parts)
         changes = {
-            "embedding_dim": sum(part.embedding_dim for part in specs),
-            "query_encoder": "joined_history",
+            "embedding_dim": sum(part.spec.embedding_dim for part in parts),
             "similarity": "dot",
             "item_bias": any(part.spec.item_bias for part in parts),
-            "parts": specs,
+            "readings": tuple(reading for part in parts for reading in part.spec.readings),
         }
         joined = cls(parts[0].spec.model_copy(update=changes), parts[0].device)
         candidates = [
-            weight * part.item_vectors(with_offsets=False) for part, weight in zip(parts, weights, strict=True)
+            weight / part._query_length * part.item_vectors(with_offsets=False)
+            for part, weight in zip(parts, weights, strict=True)
         ]
         joined.tables["item"].copy_(torch.from_numpy(np.hstack(candidates)))
         joined.tables["context"].copy_(torch.hstack([part.tables["context"] for part in parts]))
@@ -169,6 +169,11 @@ class TwoTower:
         towers = cls(TowerSpec.of(read_json(folder / "towers.json")), device)
         towers.set_state(_weights(folder / _WEIGHTS, towers.state()))
         return towers
+
+    @property
+    def _query_length(self) -> float:
+        """By what the similarity divides the readings of a history, each of length one, side by side."""
+        return math.sqrt(len(self.spec.readings)) if self.spec.similarity == "cosine" else 1.0
 
     @property
     def _offsets(self) -> torch.Tensor:

@@ -74,7 +74,8 @@ class Learner:
     def start_from(self, start: TwoTower) -> None:
         """Take over the directions of the tables of ``start``, and of histories the lengths relative to each other.
 
-        Candidates take length one, histories one on average: lengths at which the learning rate is right.
+        Candidates take length one, histories one on average: lengths at which the learning rate is right. Each reading
+        of histories starts from the first columns of ``start``.
 
         Raises:
             ConfigError: histories are read in another table than those of ``start``.
@@ -84,7 +85,10 @@ class Learner:
                 f"Towers that read histories in the table {start.history_table!r} cannot start the query encoder "
                 f"{self.towers.spec.query_encoder!r}, which reads them in {self.towers.history_table!r}."
             )
-        items, contexts = start.tables["item"], start.tables[start.history_table]
+        columns = [one.embedding_dim for one in self.towers.spec.readings] or [self.towers.spec.embedding_dim]
+        items, contexts = (
+            torch.hstack([start.tables[name][:, :count] for count in columns]) for name in ("item", start.history_table)
+        )
         lengths = contexts.norm(dim=1)
         self.towers.tables["item"].copy_(functional.normalize(items))
         self.towers.tables[self.towers.history_table].copy_(contexts / lengths[lengths > 0].mean())

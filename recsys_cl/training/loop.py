@@ -25,7 +25,7 @@ from recsys_cl.pairs.in_turn import Deal, InTurn
 from recsys_cl.pairs.lessons import Lessons
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.progress import SILENT, Advance, Reporter
-from recsys_cl.towers.spec import TowerSpec
+from recsys_cl.towers.spec import Reading, TowerSpec, shared_out
 from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.checkpoint import Checkpoints
 from recsys_cl.training.device import device_of
@@ -36,7 +36,7 @@ from recsys_cl.training.standing import Standing
 
 Validate = Callable[[TwoTower], float]
 Lists = npt.NDArray[np.int32]
-_REHEARSED = 8  # steps that are timed to tell how long an epoch would take
+_REHEARSED = 16  # steps that are timed to tell how long an epoch would take
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,11 @@ def seconds_an_epoch(
     return batches.steps * (instants[-1] - instants[0]) / max(len(instants) - 1, 1)
 
 
+def readings_of(config: TrainConfig, *, ordered: bool) -> tuple[Reading, ...]:
+    """Return the ways in which histories are read: one, where they are sets."""
+    return shared_out(config.dim, config.ages if ordered else (0.0,))
+
+
 def tower_spec(pairs: PairSet, n_users: int, config: TrainConfig, *, ordered: bool) -> TowerSpec:
     """Return what the towers for these pairs are made of."""
     return TowerSpec(
@@ -157,7 +162,7 @@ def tower_spec(pairs: PairSet, n_users: int, config: TrainConfig, *, ordered: bo
         candidate_encoder=config.candidate_encoder,
         similarity=config.similarity,
         history_length=pairs.config.history_length,
-        age_exponent=config.age_exponent if ordered else 0.0,
+        readings=readings_of(config, ordered=ordered),
         item_bias=config.item_bias,
     )
 

@@ -29,7 +29,7 @@ from recsys_cl.contrast.spectral_solver import Spectrum, solve
 from recsys_cl.pairs.histories import Histories
 from recsys_cl.pairs.ragged import row_numbers
 from recsys_cl.progress import SILENT, Reporter
-from recsys_cl.towers.spec import TowerSpec
+from recsys_cl.towers.spec import TowerSpec, shared_out
 from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.device import device_of
 
@@ -68,7 +68,7 @@ class ClosedForm:
             candidate_encoder="item_id",
             similarity="dot",
             history_length=history_length,
-            age_exponent=config.spectral_age_exponent if self.ordered else 0.0,
+            readings=shared_out(dim, (config.spectral_age_exponent if self.ordered else 0.0,)),
         )
         vectors, values = self.spectrum.vectors[:, :dim], self.spectrum.values[:dim]
         candidates = _power(self.item_sums, config.item_exponent)[:, None] * vectors

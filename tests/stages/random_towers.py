@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from recsys_cl.towers.spec import TowerSpec
+from recsys_cl.towers.spec import TowerSpec, shared_out
 from recsys_cl.towers.two_tower import TwoTower
 
 
@@ -18,6 +18,7 @@ def random_towers(n_users: int, n_items: int, dim: int, *, item_bias: bool = Fal
         candidate_encoder="item_id",
         similarity="dot",
         history_length=10,
+        readings=shared_out(dim, (0.0,)),
         item_bias=item_bias,
     )
     towers = TwoTower(spec)

@@ -85,24 +85,6 @@ def test_without_time_for_anything_there_is_still_a_closed_form(prepared):
     assert any("Gradient descent was left out" in sentence for sentence in choice.told)
 
 
-@pytest.mark.parametrize(
-    ("taught", "alone", "epochs"),
-    [
-        (1e-9, 1e-9, (30, 30)),
-        (7.0, 1.4, (4, 24)),  # lessons are dear: there is time for both
-        (60.0, 1.4, (1, 24)),
-        (9.0, 4.6, (5, None)),
-        (30.0, 15.0, (1, None)),
-        (60.0, 30.0, (None, None)),
-    ],
-)
-def test_as_many_epochs_as_two_or_three_fits_have_time_for(prepared, monkeypatch, taught, alone, epochs):
-    monkeypatch.setattr(choose, "seconds_an_epoch", lambda *_, lists, **__: alone if lists is None else taught)
-    recipes = chooser(prepared, epochs=30, budget="2m").choose().recipes  # 2 minutes, some kept to be safe
-    found = tuple(recipes[name].train.epochs if name in recipes else None for name in ("hybrid", "untaught"))
-    assert found == epochs
-
-
 def test_where_no_history_can_be_cut_gradient_descent_is_left_out(prepared, tmp_path):
     histories = prepared.pairs("train").histories
     last = np.flatnonzero(histories.lengths)
@@ -138,7 +120,7 @@ def test_dimensions_grow_while_validation_improves(prepared, monkeypatch, figure
     choice = chooser(prepared, method="spectral").choose()
     assert [trial["dim"] for trial in choice.trials if trial["dim"] < 64] == found
     assert choice.recipes["spectral"].train.embedding_dim == chosen
-    assert f"The closed form has {chosen} dimensions." in choice.told
+    assert any(sentence.startswith(f"The closed form has {chosen} dimensions") for sentence in choice.told)
 
 
 def test_dimensions_grow_no_more_once_that_would_go_beyond_the_budget(prepared, monkeypatch):
@@ -155,7 +137,7 @@ def test_many_dimensions_are_solved_in_one_round_and_few_in_as_many_as_are_given
     judge_by_dimensions(monkeypatch, {4: 0.1, 8: 0.2, 16: 0.3, 32: 0.4})
     recipes = chooser(prepared, embedding_dim=8).choose().recipes
     rounds = {name: recipe.spectral.most_rounds for name, recipe in recipes.items()}
-    assert rounds == {"hybrid": 1, "untaught": 12, "spectral": 12}  # the teacher has 32 dimensions
+    assert rounds == {"hybrid": 1, "untaught": 1, "spectral": 12}  # hybrids start from 32 dimensions
     assert chooser(prepared, method="spectral").choose().recipes["spectral"].spectral.most_rounds == 1
 
 
@@ -203,9 +185,9 @@ def test_a_choice_is_kept_and_what_validation_likes_best_is_refitted(prepared, t
     begun = job(tmp_path)
     run = stage.train(begun, prepared)
     folders = {folder.parent.name: read_json(folder) for folder in run.folder.glob("tried/*/training.json")}
-    assert set(folders) == {"spectral", "hybrid", "untaught", "joined"}
+    assert set(folders) == {"spectral", "hybrid", "untaught", "joined_hybrid", "joined_untaught"}
     best = max(folders, key=lambda name: folders[name]["prior"]["validation"])
-    assert run.training("train_and_validation")["method"] == best
+    assert run.training("train_and_validation")["method"] == folders[best]["method"]
     assert run.training("train_and_validation")["prior"] == folders[best]["prior"]
     monkeypatch.setattr(Chooser, "choose", lambda _: pytest.fail("it was searched again"))
     assert stage.train(begun, prepared).towers("train").digest == run.towers("train").digest
@@ -234,17 +216,17 @@ def test_what_is_best_is_judged_without_a_prior_too(prepared, tmp_path):
     run = stage.train(job(tmp_path, popularity_prior=False), prepared)
     priors = {folder.parent.name: read_json(folder)["prior"] for folder in run.folder.glob("tried/*/training.json")}
     assert all(prior["strength"] == 0 and prior["validation"] > 0 for prior in priors.values())
-    best = max(priors, key=lambda name: priors[name]["validation"])
-    assert run.training("train")["method"] == best
+    best = max(prior["validation"] for prior in priors.values())
+    assert run.training("train")["prior"]["validation"] == best
 
 
 def test_joined_towers_are_refitted_from_both_parts(prepared, tmp_path, monkeypatch):
     judged = stage._judged
-    monkeypatch.setattr(stage, "_judged", lambda folder: judged(folder) + (folder.name == "joined"))
+    monkeypatch.setattr(stage, "_judged", lambda folder: judged(folder) + (folder.name == "joined_untaught"))
     run = stage.train(job(tmp_path, refit="all"), prepared)
     for fitted_on in ("train", "train_and_validation", "all"):
         towers, vocabulary = run.towers(fitted_on), prepared.vocabulary(fitted_on)
-        assert towers.spec.query_encoder == "joined_history"
+        assert len(towers.spec.readings) > 1
         assert towers.spec.n_items == vocabulary.n_items
     assert run.training("all")["weight"] == run.training("train")["weight"]
 

@@ -10,7 +10,7 @@ from random_towers import random_towers
 from recsys_cl.evaluation import metrics
 from recsys_cl.evaluation.protocol import Examination, mean_of_vectors
 from recsys_cl.pairs.histories import Histories, Queries
-from recsys_cl.stages.judge import Judge, some_of
+from recsys_cl.stages.judge import Judge, best_of, some_of
 
 ITEMS = 150
 
@@ -38,13 +38,23 @@ def test_vectors_and_scores_get_the_same_figure(n_users, k):
     assert judge.k == k
     assert judge.marks(towers).mean() == pytest.approx(expected)
     scores = judge.scores(towers)
-    assert judge.figure(scores) == pytest.approx(expected)
-    assert judge.figure(scores) == pytest.approx(expected)  # nothing was masked in the scores themselves
+    assert judge.marks_by(scores).mean() == pytest.approx(expected)
+    assert judge.marks_by(scores).mean() == pytest.approx(expected)  # nothing was masked in the scores themselves
     prior = np.linspace(-2, 2, ITEMS, dtype=np.float32)
-    with_prior = judge.figure(scores, prior)
+    with_prior = judge.marks_by(scores, prior).mean()
     towers.set_prior(prior)
     assert judge.marks(towers).mean() == pytest.approx(with_prior)
     assert with_prior != pytest.approx(expected)
+
+
+def test_what_is_given_is_left_only_for_what_is_better_by_more_than_chance():
+    rng = np.random.default_rng(0)
+    given, noise = rng.random(100), rng.normal(size=100)
+    noise -= noise.mean()
+    for gain, chosen in ((0.01, "given"), (0.5, "other")):
+        assert best_of({"given": given, "other": given + gain + noise}, "given") == chosen
+    assert best_of({"given": given, "other": given + 1e-3, "best": given + 1e-2}, "given") == "best"
+    assert best_of({"given": given, "other": given.copy()}, "given") == "given"
 
 
 def test_users_are_drawn_as_far_as_scores_allow():

@@ -56,7 +56,7 @@ def test_each_method_leaves_towers_and_says_how_they_came_about(prepared, tmp_pa
     for part in ("train", "train_and_validation"):
         towers = run.towers(part)
         assert towers.spec.similarity == ("dot" if method == "spectral" else "cosine")
-        assert (towers.spec.age_exponent > 0) == prepared.ordered
+        assert all((one.age_exponent > 0) == prepared.ordered for one in towers.spec.readings)
     refit = run.training("train_and_validation")
     assert refit["best_validation"] is None
     assert refit["prior"] == training["prior"]
@@ -100,16 +100,11 @@ def test_settings_of_the_closed_form_make_another_run(prepared, tmp_path):
 
 
 def test_a_gradient_run_may_use_any_encoder_and_single_pairs(prepared, tmp_path):
-    for encoder in sorted(set(members(QUERY_ENCODERS)) - {"joined_history"}):
+    for encoder in members(QUERY_ENCODERS):
         settings = {"query_encoder": encoder, "targets": "one"}
         require_sound(job(tmp_path, method="gradient", **settings).config)
         towers = trained(prepared, tmp_path, method="gradient", epochs=1, **settings).towers("train")
         assert towers.spec.query_encoder == encoder
-
-
-def test_what_only_joins_is_never_trained():
-    with pytest.raises(ConfigError, match="joins towers"):
-        require_sound(load_config(None, {"query_encoder": "joined_history", "method": "gradient"}))
 
 
 @pytest.mark.parametrize("encoder", ["history", "history_and_id"])
@@ -128,7 +123,8 @@ def test_the_hybrid_refuses_an_encoder_without_a_table_for_the_closed_form(encod
         ({"method": "hybird"}, ["'train.method'", "hybrid"]),
         ({"targets": "two"}, ["'train.targets'", "'many'"]),
         ({"window": 0}, ["'train.window'", "greater than or equal to 1"]),
-        ({"age_exponent": -1}, ["'train.age_exponent'", "greater than or equal to 0"]),
+        ({"age_exponents": (0.5, -1)}, ["'train.age_exponents.1'", "greater than or equal to 0"]),
+        ({"age_exponents": ()}, ["'train.age_exponents'", "at least 1 item"]),
         ({"user_exponent": 1.5}, ["'spectral.user_exponent'", "less than or equal to 1"]),
         ({"tolerated_error": 0}, ["'spectral.tolerated_error'", "greater than 0"]),
         ({"most_rounds": 0}, ["'spectral.most_rounds'", "greater than or equal to 1"]),

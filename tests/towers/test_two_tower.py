@@ -10,7 +10,7 @@ from recsys_cl.errors import ConfigError, InputError, IntegrityError
 from recsys_cl.families import member, members
 from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.towers.inputs import CandidateInputs, QueryInputs
-from recsys_cl.towers.spec import TowerSpec
+from recsys_cl.towers.spec import Reading, TowerSpec, shared_out
 from recsys_cl.towers.two_tower import TwoTower
 
 
@@ -23,9 +23,9 @@ def spec(**changes):
         "candidate_encoder": "item_id",
         "similarity": "dot",
         "history_length": 3,
-        "parts": [{"embedding_dim": 1, "age_exponent": 0.0}, {"embedding_dim": 3, "age_exponent": 1.0}],
-    }
-    return TowerSpec.of({**values, **changes})
+    } | changes
+    values.setdefault("readings", shared_out(values["embedding_dim"], (0.0,)))
+    return TowerSpec(**values)
 
 
 def towers(**changes):
@@ -73,7 +73,7 @@ def unit(vector):
 
 
 def test_an_aged_history_counts_the_latest_most():
-    made = towers(query_encoder="aged_history", age_exponent=0.5)
+    made = towers(query_encoder="aged_history", readings=shared_out(4, (0.5,)))
     assert made.history_table == "context"
     assert made.tables["user"].shape == (0, 4)
     context = made.tables["context"].numpy()
@@ -85,6 +85,24 @@ def test_an_aged_history_counts_the_latest_most():
         np.zeros(4),
     ]
     np.testing.assert_allclose(made.query_vectors(ASKED), expected, atol=1e-6)
+
+
+def test_each_reading_has_columns_and_a_length_of_its_own():
+    ages = (0.5, 2.0)
+    made = towers(query_encoder="aged_history", readings=shared_out(4, ages))
+    apart = [towers(query_encoder="aged_history", embedding_dim=2, readings=shared_out(2, (age,))) for age in ages]
+    for number, one in enumerate(apart):
+        one.tables["context"] = made.tables["context"][:, 2 * number : 2 * number + 2].clone()
+    np.testing.assert_allclose(
+        made.query_vectors(ASKED), np.hstack([one.query_vectors(ASKED) for one in apart]), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(("dim", "ages", "columns"), [(7, (0.0, 1.0, 2.0), [3, 2, 2]), (2, (0.5, 1.0, 2.0), [1, 1])])
+def test_columns_are_shared_out_among_readings(dim, ages, columns):
+    readings = shared_out(dim, ages)
+    assert [one.embedding_dim for one in readings] == columns
+    assert [one.age_exponent for one in readings] == list(ages[: len(columns)])
 
 
 def test_without_an_age_exponent_a_history_is_a_set():
@@ -118,8 +136,14 @@ def test_the_digest_follows_what_they_are_made_of_and_every_weight(encoder):
 
 def test_joined_towers_score_the_weighted_sum_of_their_parts():
     parts = [
-        towers(query_encoder="aged_history", age_exponent=age, embedding_dim=dim, similarity=like, item_bias=biased)
-        for age, dim, like, biased in ((1.0, 4, "dot", False), (0.0, 3, "cosine", True))
+        towers(
+            query_encoder="aged_history",
+            readings=shared_out(dim, ages),
+            embedding_dim=dim,
+            similarity=like,
+            item_bias=biased,
+        )
+        for ages, dim, like, biased in (((1.0,), 4, "dot", False), ((0.0, 2.0), 3, "cosine", True))
     ]
     parts[1].tables["bias"] += torch.arange(parts[1].spec.n_items)[:, None]
     joined = TwoTower.joined(parts, (0.3, 0.7))
@@ -140,9 +164,9 @@ def test_a_bias_is_added_whoever_asks():
     np.testing.assert_allclose(biased.query_vectors(ASKED) @ biased.item_vectors().T, scores + 2 * bias, atol=1e-6)
 
 
-def test_parts_that_do_not_make_up_the_vectors_are_refused():
-    with pytest.raises(ConfigError, match="joins towers"):
-        towers(query_encoder="joined_history", parts=[])
+def test_readings_that_do_not_make_up_the_vectors_are_refused():
+    with pytest.raises(ConfigError, match="have 3 columns in all, but vectors 4"):
+        towers(query_encoder="aged_history", readings=(Reading(embedding_dim=3, age_exponent=0.0),))
 
 
 def test_cosine_vectors_have_length_one_and_nobody_stays_zero():

@@ -11,6 +11,7 @@ import torch
 from closed_form import solve_towers
 from planted_log import GROUPS, ITEMS, USERS, all_queries, recall_of_group
 from rich.console import Console
+from torch.nn import functional
 
 from recsys_cl.config import PairsConfig, SpectralConfig, TrainConfig
 from recsys_cl.errors import ConfigError, InputError, TrainingError
@@ -19,9 +20,8 @@ from recsys_cl.pairs.cuts import Cuts
 from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.pairs.pair_set import write_pairs
 from recsys_cl.progress import Reporter
-from recsys_cl.towers.spec import TowerSpec
 from recsys_cl.training.learner import Learner
-from recsys_cl.training.loop import Trained, train
+from recsys_cl.training.loop import Trained, tower_spec, train
 
 
 def run(pairs, config, **options):
@@ -29,15 +29,7 @@ def run(pairs, config, **options):
 
 
 def new_learner(pairs, config):
-    spec = TowerSpec(
-        n_users=len(pairs.histories),
-        n_items=pairs.n_items,
-        embedding_dim=config.embedding_dim,
-        query_encoder=config.query_encoder,
-        candidate_encoder=config.candidate_encoder,
-        similarity=config.similarity,
-        history_length=pairs.config.history_length,
-    )
+    spec = tower_spec(pairs, len(pairs.histories), config, ordered=True)
     return Learner(pairs, spec, config, 0, torch.device("cpu"))
 
 
@@ -67,7 +59,7 @@ def test_a_planted_pattern_is_found(planted, small, changes):
         {},
         {"query_encoder": "history"},
         {"query_encoder": "history_and_id", "id_dropout": 0.5},
-        {"uniform_negatives": 0, "log_q_exponent": 0.5, "age_exponent": 0.0},
+        {"uniform_negatives": 0, "log_q_exponent": 0.5, "age_exponents": (0.0, 1.0)},
     ],
 )
 @pytest.mark.parametrize("ordered", [True, False])
@@ -75,7 +67,8 @@ def test_a_planted_pattern_is_found_in_histories_cut_in_two(planted, small_cuts,
     trained = run(planted, small_cuts.model_copy(update=changes), ordered=ordered)
     assert recall_of_group(trained.towers, planted) > 0.95
     assert trained.curve[-1]["loss"] < trained.curve[0]["loss"]
-    assert trained.towers.spec.age_exponent == (small_cuts.model_copy(update=changes).age_exponent if ordered else 0)
+    ages = tuple(one.age_exponent for one in trained.towers.spec.readings)
+    assert ages == (changes.get("age_exponents", (0.5,)) if ordered else (0.0,))
 
 
 def test_what_always_follows_is_found_only_where_order_means_something(tmp_path, small_cuts):
@@ -83,7 +76,7 @@ def test_what_always_follows_is_found_only_where_order_means_something(tmp_path,
     rows = np.array([(user + np.arange(5)) % 10 for user in range(100)], dtype=np.int32)
     ring = Histories(np.arange(101) * 5, rows.ravel(), None, np.ones(500, np.float32), 10)
     pairs = write_pairs(ring, tmp_path / "ring", PairsConfig())
-    config = small_cuts.model_copy(update={"window": 1, "epochs": 12, "age_exponent": 1.0})
+    config = small_cuts.model_copy(update={"window": 1, "epochs": 12, "age_exponents": (1.0,)})
 
     def share_of_next(ordered):
         towers = run(pairs, config, ordered=ordered).towers
@@ -199,6 +192,18 @@ def test_a_start_gives_directions_and_lengths_at_which_learning_is_right(planted
     lengths = scaled["context"].norm(dim=1)
     torch.testing.assert_close(context / context[0].norm(), scaled["context"] / lengths[0])
     assert context.norm(dim=1).mean().item() == pytest.approx(1)
+
+
+def test_each_reading_starts_from_the_first_columns(planted, small_cuts):
+    start = closed_form(planted)
+    learner = new_learner(planted, small_cuts.model_copy(update={"age_exponents": (0.5, 2.0, 4.0)}))
+    learner.start_from(start)
+    columns = [one.embedding_dim for one in learner.towers.spec.readings]
+    assert sum(columns) == small_cuts.embedding_dim
+    for name in ("item", "context"):
+        for part in torch.split(learner.towers.tables[name], columns, dim=1):
+            taken = start.tables[name][:, : part.shape[1]]
+            torch.testing.assert_close(functional.normalize(part), functional.normalize(taken))
 
 
 def test_from_the_closed_form_less_is_left_to_learn(planted, small_cuts):

@@ -1,4 +1,4 @@
 """User towers: each file has an `Encoder(spec)` from `QueryInputs` to (b, dim) vectors, not yet normalised.
 
-Its ``reads`` names the embedding tables it needs, and ``trainable`` says whether gradient descent may change them.
+Its ``reads`` names the embedding tables it needs.
 """

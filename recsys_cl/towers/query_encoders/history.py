@@ -18,7 +18,6 @@ class Encoder(nn.Module):
     """
 
     reads = frozenset({"item"})
-    trainable = True
 
     def __init__(self, spec: TowerSpec) -> None:
         super().__init__()

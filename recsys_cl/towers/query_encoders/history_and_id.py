@@ -18,7 +18,6 @@ class Encoder(nn.Module):
     """
 
     reads = frozenset({"user", "item"})
-    trainable = True
 
     def __init__(self, spec: TowerSpec) -> None:
         super().__init__()

@@ -1,0 +1,106 @@
+"""Kinds of gradient descent from the closed form, and how many epochs of them a budget has time for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys_cl.config import TrainConfig
+from recsys_cl.pairs.pair_set import PairSet
+from recsys_cl.stages.teach import popular_lists, taught_users
+from recsys_cl.training.loop import seconds_an_epoch
+
+SAFETY = 1.3  # an epoch and its validation take so much longer than the steps that were timed
+_MANY_EPOCHS = 8  # so many of each kind leave time to try them all
+_DIM, _AGES = 64, (0.5, 3.0)  # of each reading of a history; one learns taste, the other what comes next
+
+
+@dataclass
+class Descent:
+    """What gradient descent could do on one log.
+
+    Two kinds are worth trying: "hybrid" learns what the closed form recommends, too, and holds in few dimensions what
+    that needs many for; "untaught" learns from the log alone, and so knows other things than the closed form with
+    which it can be joined.
+
+    Attributes:
+        pairs: the training part.
+        config: settings that are given.
+        ordered: whether the order of histories means something.
+        seed: of all draws.
+        device: "auto", "cpu" or "cuda".
+    """
+
+    pairs: PairSet
+    config: TrainConfig
+    ordered: bool
+    seed: int
+    device: str
+
+    def __post_init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether what is learned may be joined with the closed form, so that vectors are as long as both."""
+        return self.config.method == "auto" and self.config.embedding_dim is None
+
+    @cached_property
+    def kinds(self) -> dict[str, TrainConfig]:
+        """Settings by name; where there is time for one kind alone, it is the first."""
+        learns = self.config.targets == "one" or self.pairs.histories.lengths.max() > 1
+        if self.config.method == "spectral" or not (learns or self.config.method == "hybrid"):
+            return {}
+        ages = self.config.age_exponents or (_AGES if self.ordered and self.config.targets == "many" else None)
+        hybrid = self.config.model_copy(update={"method": "hybrid", "embedding_dim": self.config.dim})
+        dim = self.config.embedding_dim or _DIM * len(ages or (0,))
+        changes = {"taught_items": 0, "age_exponents": ages, "embedding_dim": dim}
+        untaught = hybrid.model_copy(update=changes)
+        if not hybrid.taught:
+            return {"untaught": untaught}
+        kinds = {"hybrid": hybrid, "untaught": untaught}
+        return dict(reversed(kinds.items())) if self.is_joined else kinds
+
+    @cached_property
+    def taught(self) -> npt.NDArray[np.int64]:
+        """Numbers of the users who are taught by any kind."""
+        taught = any(config.taught for config in self.kinds.values())
+        return taught_users(self.pairs.histories, self.seed) if taught else np.empty(0, np.int64)
+
+    def seconds(self, kind: str) -> float:
+        """Return how long an epoch takes, timed when it is first asked for."""
+        if kind not in self._seconds:
+            config, histories, lists = self.kinds[kind], self.pairs.histories, None
+            if config.taught:
+                lists = popular_lists(histories, config.taught_items, self.taught, self.seed)
+            self._seconds[kind] = seconds_an_epoch(
+                self.pairs, config, ordered=self.ordered, seed=self.seed, device=self.device, lists=lists
+            )
+        return self._seconds[kind]
+
+    def least_seconds(self, epochs: int, teaching: float) -> float:
+        """Return how long so many epochs of the first kind take, and as many of its refit; nothing without kinds."""
+        for kind, config in self.kinds.items():
+            return 2 * (epochs * SAFETY * self.seconds(kind) + teaching * config.taught)
+        return 0.0
+
+    def epochs(self, seconds: float, teaching: float) -> dict[str, int]:
+        """Return how many epochs there is time for: of all kinds where these are many, else of the first with any.
+
+        Args:
+            seconds: for one fit of each kind, and a refit of one.
+            teaching: how long a teacher takes to say what it recommends.
+        """
+        every = {kind: self._epochs(kind, (seconds - 2 * teaching) / (1 + len(self.kinds))) for kind in self.kinds}
+        if every and min(every.values()) >= min(_MANY_EPOCHS, self.config.epochs):
+            return every
+        for kind, config in self.kinds.items():
+            if epochs := self._epochs(kind, seconds / 2 - (teaching if config.taught else 0)):
+                return {kind: epochs}
+        return {}
+
+    def _epochs(self, kind: str, seconds: float) -> int:
+        return int(min(self.config.epochs, max(seconds, 0) / (SAFETY * max(self.seconds(kind), 1e-6))))

@@ -1,0 +1,88 @@
+"""How much gradient descent there is time for, of which kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recsys_cl.config import PairsConfig, TrainConfig
+from recsys_cl.pairs.histories import Histories
+from recsys_cl.pairs.pair_set import PairSet, write_pairs
+from recsys_cl.stages import descent
+from recsys_cl.stages.descent import Descent
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> PairSet:
+    items = np.tile(np.arange(4, dtype=np.int32), 6)
+    histories = Histories(np.arange(7) * 4, items, None, np.ones(24, np.float32), 5)
+    return write_pairs(histories, tmp_path / "pairs", PairsConfig())
+
+
+def made(pairs: PairSet, *, ordered: bool = True, **settings: object) -> Descent:
+    return Descent(pairs, TrainConfig.of({"epochs": 30, **settings}), ordered, seed=0, device="cpu")
+
+
+def timed(monkeypatch: pytest.MonkeyPatch, *, taught: float, alone: float) -> None:
+    """Let an epoch take so many seconds, safety included."""
+
+    def seconds(*_: object, lists: object, **__: object) -> float:
+        return (alone if lists is None else taught) / descent.SAFETY
+
+    monkeypatch.setattr(descent, "seconds_an_epoch", seconds)
+
+
+@pytest.mark.parametrize(
+    ("taught", "alone", "epochs"),
+    [
+        (1e-9, 1e-9, {"untaught": 30, "hybrid": 30}),
+        (3.0, 1.0, {"untaught": 30, "hybrid": 11}),  # (120 - 2 * 10) / 3 seconds each
+        (7.0, 1.4, {"untaught": 30}),  # four epochs with a teacher are too few to try both
+        (7.0, 4.0, {"untaught": 15}),
+        (7.0, 70.0, {"hybrid": 7}),  # 120 / 2 seconds less 10 for lists
+        (70.0, 70.0, {}),
+    ],
+)
+def test_as_many_epochs_as_two_or_three_fits_have_time_for(pairs, monkeypatch, taught, alone, epochs):
+    timed(monkeypatch, taught=taught, alone=alone)
+    assert made(pairs).epochs(120.0, teaching=10.0) == epochs
+
+
+def test_where_vectors_are_short_the_teacher_comes_first(pairs, monkeypatch):
+    timed(monkeypatch, taught=7.0, alone=1.4)
+    for settings in ({"embedding_dim": 8}, {"method": "hybrid"}):
+        assert made(pairs, **settings).epochs(120.0, teaching=10.0) == {"hybrid": 7}
+        assert made(pairs, **settings).epochs(30.0, teaching=10.0) == {"untaught": 10}
+        assert made(pairs, **settings).least_seconds(2, teaching=10.0) == pytest.approx(2 * (2 * 7 + 10))
+    assert made(pairs).least_seconds(2, teaching=10.0) == pytest.approx(2 * 2 * 1.4)
+
+
+def test_untaught_towers_read_an_ordered_history_in_two_ways(pairs):
+    for settings, ordered, dim, ages in (
+        ({}, True, 128, (0.5, 3.0)),
+        ({}, False, 64, None),
+        ({"embedding_dim": 10}, True, 10, (0.5, 3.0)),
+        ({"age_exponents": (1.0,)}, True, 64, (1.0,)),
+        ({"targets": "one"}, True, 64, None),
+    ):
+        config = made(pairs, ordered=ordered, **settings).kinds["untaught"]
+        assert (config.embedding_dim, config.age_exponents, config.taught_items) == (dim, ages, 0)
+
+
+def test_without_lessons_there_is_but_one_kind(pairs):
+    for settings in ({"taught_items": 0}, {"targets": "one"}):
+        assert list(made(pairs, **settings).kinds) == ["untaught"]
+        assert len(made(pairs, **settings).taught) == 0
+    assert made(pairs).taught.tolist() == list(range(6))
+
+
+def test_the_closed_form_alone_needs_none(pairs, tmp_path):
+    assert made(pairs, method="spectral").kinds == {}
+    assert made(pairs, method="spectral").epochs(120.0, teaching=0.0) == {}
+    single = Histories(np.arange(7), np.arange(6, dtype=np.int32) % 5, None, np.ones(6, np.float32), 5)
+    uncut = write_pairs(single, tmp_path / "single", PairsConfig())
+    assert made(uncut).kinds == {}
+    assert made(uncut).least_seconds(3, teaching=1.0) == 0
+    assert set(made(uncut, method="hybrid").kinds) == {"hybrid", "untaught"}  # it was asked for, and will say why not
