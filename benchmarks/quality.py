@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from benchmarks.machine import description
@@ -57,10 +58,11 @@ LOGS = {
 }
 
 
-def run_one(name: str, home: Path, until: str) -> dict[str, Any]:
-    """Run the stages on one log in this process; return what the table needs."""
+def run_one(name: str, home: Path, until: str, settings: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """Run the stages on one log in this process, with such settings beside its own; return what the table needs."""
     log, workspace = LOGS[name], Workspace.at(home)
-    job = Job(workspace, name, load_config(None, dict(log.settings)), workspace.tracking_uri, datetime.now(UTC))
+    config = load_config(None, {**log.settings, **settings})
+    job = Job(workspace, name, config, workspace.tracking_uri, datetime.now(UTC))
     source = Source((SHARED / log.file,), test=SHARED / log.test if log.test else None)
     with workspace.held():
         result = run(job, source, until=until)
@@ -116,15 +118,15 @@ def _comparison(results: Mapping[str, dict[str, Any]], figure: str) -> str:
     lines = [
         f"## {figure}",
         "",
-        _table_row(["log", "two towers", *names]),
-        _table_row(["---", *["---:"] * (len(names) + 1)]),
+        table_row(["log", "two towers", *names]),
+        table_row(["---", *["---:"] * (len(names) + 1)]),
     ]
     for log, one in results.items():
         measured = {name: marks for name, marks in one["metrics"]["baselines"].items() if figure in marks}
         everyone = {"": one["metrics"]["model"], **measured}
         best = max(marks[figure] for marks in everyone.values())
         shown = [_marked(everyone.get(name), figure, best) for name in ("", *names)]
-        lines.append(_table_row([log, *shown]))
+        lines.append(table_row([log, *shown]))
     return "\n".join(lines)
 
 
@@ -157,7 +159,7 @@ def _rows(results: Mapping[str, dict[str, Any]]) -> str:
             f"{rows['kept']:,}",
             *fates,
         ]
-        lines.append(_table_row(cells))
+        lines.append(table_row(cells))
     return "\n".join(lines)
 
 
@@ -170,15 +172,13 @@ def _costs(results: Mapping[str, dict[str, Any]]) -> str:
     stages = [stage for stage in STAGES if any(stage in one["seconds"] for one in results.values())]
     lines = ["## Seconds a stage, and peak memory", ""]
     lines += [
-        _table_row(["log", *stages, "all", "method", "dimensions", "epochs", "peak, MiB"]),
-        _table_row(["---", *["---:"] * (len(stages) + 5)]),
+        table_row(["log", *stages, "all", "method", "dimensions", "epochs", "peak, MiB"]),
+        table_row(["---", *["---:"] * (len(stages) + 5)]),
     ]
     for log, one in results.items():
         seconds = one["seconds"]
         cells = [f"{seconds[stage]:.1f}" if stage in seconds else "" for stage in stages]
-        lines.append(
-            _table_row([log, *cells, f"{sum(seconds.values()):.1f}", *_chosen(one), f"{one['peak_mib']:,.0f}"])
-        )
+        lines.append(table_row([log, *cells, f"{sum(seconds.values()):.1f}", *_chosen(one), f"{one['peak_mib']:,.0f}"]))
     return "\n".join(lines)
 
 
@@ -186,7 +186,7 @@ def _chosen(one: Mapping[str, Any]) -> list[str]:
     return [one["method"], str(one["dim"]), str(one["epochs"])]
 
 
-def _table_row(cells: list[str]) -> str:
+def table_row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 

@@ -117,8 +117,12 @@ class TrainConfig(Settings):
     taught_items: int = Field(
         50, ge=0, description="items a user's history is taught to find, the closed form's best; hybrid only; 0 is none"
     )
-    teacher_dim: int = Field(
-        1024, ge=1, le=4096, description="most dimensions of the closed form that a hybrid starts from and learns from"
+    teacher_dim: int | None = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="dimensions of the closed form that a hybrid starts and learns from; chosen within the budget, "
+        "else 256",
     )
     log_q_exponent: float = Field(1.0, ge=0, le=2, description="strength of the log q correction; 0 is none")
     uniform_negatives: int = Field(4096, ge=0, description="uniformly drawn items a batch shares as more negatives")
@@ -130,7 +134,7 @@ class TrainConfig(Settings):
     schedule: Literal["cosine", "constant"] = Field("cosine", description="how the learning rate falls after warm-up")
     weight_decay: float = Field(0.0, ge=0, description="decoupled decay of the rows a step touches")
     patience: int = Field(3, ge=1, description="validations without improvement before training stops")
-    checkpoint_seconds: float = Field(60, gt=0, description="seconds between checkpoints within an epoch")
+    checkpoint_seconds: float = Field(60, gt=0, description="seconds between checkpoints")
     popularity_prior: bool = Field(True, description="add recent popularity to scores, as strongly as validation likes")
     refit: Literal["train_and_validation", "all"] = Field(
         "train_and_validation", description="data of the registered model; 'all' refits once more with the test part"
@@ -154,7 +158,7 @@ class TrainConfig(Settings):
     @property
     def solved_dim(self) -> int:
         """Dimensions in which the closed form is solved, as a start or as a teacher."""
-        return max(self.dim, self.teacher_dim) if self.method == "hybrid" else self.dim
+        return max(self.dim, self.teacher_dim or 256) if self.method == "hybrid" else self.dim
 
     @property
     def ages(self) -> tuple[float, ...]:

@@ -22,11 +22,12 @@ from recsys_cl.pairs.assembly import Assembly, Questions
 from recsys_cl.pairs.batches import Batch
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.pairs.ragged import offsets_of, positions, row_numbers
+from recsys_cl.pairs.rounds import Rounds
 
 Mask = npt.NDArray[np.bool_]
 
 _HELD_OUT = 0.3  # share of an unordered history that is held out, unless that is more than a window
-_ORDER, _DRAWS = 2, 3  # streams of randomness that must not meet each other, nor those of `pairs.batches`
+_STREAMS = 2, 3  # streams of randomness that must not meet each other, nor those of `pairs.batches`
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,12 @@ class Cuts:
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
-        return -(-len(self._dealt) // self.batch_size)
+        return self._rounds.steps
 
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch (counted from 1), from ``first_step`` on."""
-        order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self._dealt)
-        for step, users in enumerate(np.array_split(order, self.steps)):
-            if step >= first_step:
-                rng = np.random.default_rng((self.seed, _DRAWS, epoch, step))
-                questions = self._questions(users, rng)
-                yield self._assembly.batch(epoch, step, questions, self._log_inclusion, rng)
+        for step, users, rng in self._rounds.epoch(epoch, first_step):
+            yield self._assembly.batch(epoch, step, self._questions(users, rng), self._log_inclusion, rng)
 
     def _questions(self, users: npt.NDArray[np.int32], rng: np.random.Generator) -> Questions:
         histories = self.pairs.histories
@@ -109,17 +106,18 @@ class Cuts:
         return np.minimum(_HELD_OUT, self.window / np.maximum(lengths, 1))
 
     @cached_property
-    def _dealt(self) -> npt.NDArray[np.int32]:
+    def _rounds(self) -> Rounds:
         lengths = self.pairs.histories.lengths
         times = np.where(lengths > 1, np.ceil(np.sqrt(lengths / self.window)), 0).astype(np.int64)
-        return np.repeat(np.arange(len(lengths), dtype=np.int32), times)
+        dealt = np.repeat(np.arange(len(lengths), dtype=np.int32), times)
+        return Rounds(dealt, self.batch_size, self.seed, _STREAMS)
 
     @cached_property
     def _log_inclusion(self) -> npt.NDArray[np.float32]:
         """Log of the probability that an item is a candidate of a batch, (n_items,); -inf if it never is."""
         histories, catalogue = self.pairs.histories, self.pairs.n_items
         rows = row_numbers(histories.lengths)
-        times = np.bincount(self._dealt, minlength=len(histories))
+        times = np.bincount(self._rounds.users, minlength=len(histories))
         chance = self._cut_chance(rows) if self.ordered else self._held_chance(histories.lengths)[rows]
         expected = np.bincount(histories.item_nums, times[rows] * chance, catalogue) / self.steps
         return self._assembly.log_inclusion(expected)

@@ -17,8 +17,9 @@ from recsys_cl.pairs.assembly import Assembly, Questions
 from recsys_cl.pairs.batches import Batch
 from recsys_cl.pairs.histories import Histories
 from recsys_cl.pairs.ragged import positions, row_numbers
+from recsys_cl.pairs.rounds import Rounds
 
-_ORDER, _DRAWS = 4, 5  # streams of randomness that must not meet those of `pairs.batches` and `pairs.cuts`
+_STREAMS = 4, 5  # streams of randomness that must not meet those of `pairs.batches` and `pairs.cuts`
 _FADING = 30.0  # places after which an item counts 1/e of the first
 
 
@@ -48,15 +49,12 @@ class Lessons:
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
-        return -(-len(self._dealt) // self.batch_size)
+        return self._rounds.steps
 
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch (counted from 1), from ``first_step`` on."""
-        order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self._dealt)
-        for step, users in enumerate(np.array_split(order, self.steps) if len(order) else []):
-            if step >= first_step:
-                rng = np.random.default_rng((self.seed, _DRAWS, epoch, step))
-                yield self.assembly.batch(epoch, step, self._questions(users), self._log_inclusion, rng)
+        for step, users, rng in self._rounds.epoch(epoch, first_step):
+            yield self.assembly.batch(epoch, step, self._questions(users), self._log_inclusion, rng)
 
     def _questions(self, users: npt.NDArray[np.int32]) -> Questions:
         histories = self.histories
@@ -77,8 +75,9 @@ class Lessons:
         )
 
     @cached_property
-    def _dealt(self) -> npt.NDArray[np.int32]:
-        return np.flatnonzero((self.lists >= 0).any(axis=1)).astype(np.int32)
+    def _rounds(self) -> Rounds:
+        taught = np.flatnonzero((self.lists >= 0).any(axis=1)).astype(np.int32)
+        return Rounds(taught, self.batch_size, self.seed, _STREAMS)
 
     @cached_property
     def _log_inclusion(self) -> npt.NDArray[np.float32]:

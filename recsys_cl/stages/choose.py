@@ -47,7 +47,11 @@ _FEW = 1024  # by whom it is told how long lists of lessons take
 _FOR_DIMS = 0.95  # share of the budget within which more dimensions, all done with them later and some epochs must fit
 _JUDGED = 6  # looks' worth of time go into priors and weights
 _GAIN = 1.002  # less than this is no improvement
-_WAYS = {"hybrid": "with a teacher", "untaught": "without a teacher"}
+_WAYS = {
+    "hybrid": "with a teacher",
+    "untaught": "without a teacher",
+    "sequential": "without a teacher, with two readings of histories",
+}
 _UNCUT = "no history can be cut in two"
 
 
@@ -103,7 +107,7 @@ class Choice:
     """What a budget bought.
 
     Attributes:
-        recipes: what to fit and compare, by name: "spectral", "hybrid" and "untaught", a hybrid without a teacher.
+        recipes: what to fit and compare, by name: "spectral", and kinds of gradient descent (`descent.Descent`).
         told: how it came about, sentence by sentence.
         trials: everything tried, with its figure (NDCG on validation) and the seconds after which it was known.
     """
@@ -164,6 +168,9 @@ class Chooser:
         self._descent = Descent(self.pairs, self.config, self.ordered, self.seed, self.device)
         self._trials, self._told = list[dict[str, Any]](), list[str]()
         dim, exponents = self._dimension(self._exponents())
+        if not self._are_given(exponents):
+            exponents = self._confirmed(dim, exponents)
+        self._told.append(f"The closed form has {dim} dimensions, {self._listed(exponents, _FREE)}.")
         recipes: dict[str, Recipe] = {}
         if self.config.method in {"auto", "hybrid"}:
             for name, hybrid in self._hybrids(dim).items():
@@ -205,14 +212,14 @@ class Chooser:
     def _is_over(self, rung: _Rung) -> bool:
         return self._spent() > rung.until * self.config.budget_seconds
 
-    def _try_out(self, config: SpectralConfig, rung: _Rung) -> tuple[SpectralConfig, float]:
+    def _try_out(self, config: SpectralConfig, rung: _Rung) -> float:
         given = self.config.embedding_dim if self.config.method == "spectral" else None
         dim = min(rung.dim, given or rung.dim)
         judge = Judge(some_of(self.validation, rung.users, self.seed))
         marks = self._marks[config] = self._marks_of(self.solver.solve(config, dim), config, dim, judge)
         figure = float(marks.mean())
         self._keep_trial(figure, judge, {"dim": dim, **config.model_dump()})
-        return config, figure
+        return figure
 
     def _dimension(self, spectral: SpectralConfig) -> tuple[int, SpectralConfig]:
         """Return the dimensions of the closed form that validation likes best, and its exponents.
@@ -224,7 +231,7 @@ class Chooser:
         judge = Judge(some_of(self.validation, _USERS, self.seed))
         best, chosen, refined, cost = -1.0, 0, spectral, None
         for rung in self._ladder():
-            dims = rung if cost is None else tuple(dim for dim in rung if self._has_time_for(cost.grown(dim)))
+            dims = rung if cost is None else tuple(dim for dim in rung if self._has_time_for(cost.grown(dim), spectral))
             if not dims:
                 self._told.append(f"More than {chosen} dimensions would have gone beyond the budget.")
                 break
@@ -235,7 +242,8 @@ class Chooser:
             # The largest is looked at most closely.
             found = [(*self._refined(solved, rung_config, dim, judge, closely=dim == dims[-1]), dim) for dim in dims]
             looking = (self.clock() - began - solving) / (len(dims) - 1 + _LOOKS)
-            figure, config, dim = max(found, key=lambda one: one[0])
+            marks, config, dim = max(found, key=lambda one: one[0].mean())
+            figure = float(marks.mean())
             self._keep_trial(figure, judge, {"dim": dim, **config.model_dump()})
             cost = _Cost(dims[-1], solving, looking, self._seconds_to_teach(solved, config, dims[-1]))
             if figure <= best * _GAIN:
@@ -244,20 +252,33 @@ class Chooser:
             self._later, self._teaching = self._seconds_later(cost), cost.teaching
             if dim < dims[-1]:
                 break
-        self._told.append(f"The closed form has {chosen} dimensions, {self._listed(refined, _FREE)}.")
         return chosen, refined
+
+    def _confirmed(self, dim: int, chosen: SpectralConfig) -> SpectralConfig:
+        """Return what was chosen in few dimensions, or what was given if in ``dim`` it is as good but for chance."""
+        judge = Judge(some_of(self.validation, _USERS, self.seed))
+        given = self._rounded(self.spectral, dim)
+        marks, kept = self._refined(self.solver.solve(given, dim), given, dim, judge, closely=True)
+        self._keep_trial(float(marks.mean()), judge, {"dim": dim, **kept.model_dump()})
+        best = best_of({kept: marks, chosen: self._marks_of(self.solver.solve(chosen, dim), chosen, dim, judge)}, kept)
+        if best == kept:
+            self._told.append(f"In {dim} dimensions the exponents given were as good, and were kept.")
+        return best
+
+    def _are_given(self, config: SpectralConfig) -> bool:
+        return all(getattr(config, name) == getattr(self.spectral, name) for name in _SOLVED)
 
     def _refined(
         self, solved: ClosedForm, given: SpectralConfig, dim: int, judge: Judge, *, closely: bool
-    ) -> tuple[float, SpectralConfig]:
-        """Return the figure of what is given or, ``closely``, of the best exponents that need no other solution."""
+    ) -> tuple[Marks, SpectralConfig]:
+        """Return what is given or, ``closely``, the best exponents that need no other solution, and their marks."""
         best, marks = given, self._marks_of(solved, given, dim, judge)
         for name in self._names(_FREE) if closely else ():
             others = (best.model_copy(update={name: value}) for value in _FREE[name])
             found = {best: marks} | {one: self._marks_of(solved, one, dim, judge) for one in others if one != best}
             best = best_of(found, best)
             marks = found[best]
-        return float(marks.mean()), best
+        return marks, best
 
     def _seconds_to_teach(self, solved: ClosedForm, config: SpectralConfig, dim: int) -> float:
         """Return the seconds it takes to see what is recommended to all who are taught, by those for a few."""
@@ -273,10 +294,11 @@ class Chooser:
         # Many dimensions are best solved roughly: it takes less time and gives more recall (docs/experiments.md).
         return config.model_copy(update={"most_rounds": 1 if dim >= _ROUGHLY else self.spectral.most_rounds})
 
-    def _has_time_for(self, cost: _Cost) -> bool:
+    def _has_time_for(self, cost: _Cost, spectral: SpectralConfig) -> bool:
         # Where few dimensions are served, epochs are worth more than a better teacher.
         epochs = 1 if self._descent.is_joined else 2
-        needed = cost.now + self._seconds_later(cost) + self._descent.least_seconds(epochs, cost.teaching)
+        looks = 1 if self._are_given(spectral) else 2  # the second is at what was given
+        needed = looks * cost.now + self._seconds_later(cost) + self._descent.least_seconds(epochs, cost.teaching)
         return self._spent() + needed < _FOR_DIMS * self.config.budget_seconds
 
     def _seconds_later(self, cost: _Cost) -> float:

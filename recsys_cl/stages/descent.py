@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from recsys_cl.stages.teach import popular_lists, taught_users
 from recsys_cl.training.loop import seconds_an_epoch
 
 SAFETY = 1.3  # an epoch and its validation take so much longer than the steps that were timed
-_MANY_EPOCHS = 8  # so many of each kind leave time to try them all
+_MANY_EPOCHS = 8  # so many of each leave time to try several kinds
 _DIM, _AGES = 64, (0.5, 3.0)  # of each reading of a history; one learns taste, the other what comes next
 
 
@@ -22,9 +23,9 @@ _DIM, _AGES = 64, (0.5, 3.0)  # of each reading of a history; one learns taste, 
 class Descent:
     """What gradient descent could do on one log.
 
-    Two kinds are worth trying: "hybrid" learns what the closed form recommends, too, and holds in few dimensions what
-    that needs many for; "untaught" learns from the log alone, and so knows other things than the closed form with
-    which it can be joined.
+    Three kinds are worth trying. "hybrid" learns what the closed form recommends, too, and holds in few dimensions what
+    that needs many for. "untaught" learns from the log alone, and so knows other things than the closed form with
+    which it can be joined. "sequential" reads an ordered history in two ways besides.
 
     Attributes:
         pairs: the training part.
@@ -54,15 +55,18 @@ class Descent:
         learns = self.config.targets == "one" or self.pairs.histories.lengths.max() > 1
         if self.config.method == "spectral" or not (learns or self.config.method == "hybrid"):
             return {}
-        ages = self.config.age_exponents or (_AGES if self.ordered and self.config.targets == "many" else None)
         hybrid = self.config.model_copy(update={"method": "hybrid", "embedding_dim": self.config.dim})
-        dim = self.config.embedding_dim or _DIM * len(ages or (0,))
-        changes = {"taught_items": 0, "age_exponents": ages, "embedding_dim": dim}
-        untaught = hybrid.model_copy(update=changes)
+        untaught = hybrid.model_copy(update={"taught_items": 0})
+        two = {"age_exponents": _AGES, "embedding_dim": self.config.embedding_dim or _DIM * len(_AGES)}
+        kinds = {"hybrid": hybrid, "sequential": untaught.model_copy(update=two), "untaught": untaught}
         if not hybrid.taught:
-            return {"untaught": untaught}
-        kinds = {"hybrid": hybrid, "untaught": untaught}
-        return dict(reversed(kinds.items())) if self.is_joined else kinds
+            del kinds["hybrid"]
+        if not self.ordered or self.config.targets == "one" or self.config.age_exponents:
+            del kinds["sequential"]
+        if self.is_joined and hybrid.taught:  # what differs most from the closed form adds most to it
+            first = "sequential" if "sequential" in kinds else "untaught"
+            kinds = {first: kinds[first]} | kinds
+        return kinds
 
     @cached_property
     def taught(self) -> npt.NDArray[np.int64]:
@@ -88,15 +92,18 @@ class Descent:
         return 0.0
 
     def epochs(self, seconds: float, teaching: float) -> dict[str, int]:
-        """Return how many epochs there is time for: of all kinds where these are many, else of the first with any.
+        """Return how many epochs there is time for: of as many kinds as can have many, else of the first with any.
 
         Args:
             seconds: for one fit of each kind, and a refit of one.
             teaching: how long a teacher takes to say what it recommends.
         """
-        every = {kind: self._epochs(kind, (seconds - 2 * teaching) / (1 + len(self.kinds))) for kind in self.kinds}
-        if every and min(every.values()) >= min(_MANY_EPOCHS, self.config.epochs):
-            return every
+        for count in range(len(self.kinds), 1, -1):
+            several = {kind: self.kinds[kind].taught for kind in islice(self.kinds, count)}
+            each = (seconds - 2 * teaching * any(several.values())) / (1 + count)
+            found = {kind: self._epochs(kind, each) for kind in several}
+            if min(found.values()) >= min(_MANY_EPOCHS, self.config.epochs):
+                return found
         for kind, config in self.kinds.items():
             if epochs := self._epochs(kind, seconds / 2 - (teaching if config.taught else 0)):
                 return {kind: epochs}

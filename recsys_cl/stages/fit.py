@@ -112,7 +112,8 @@ class Fitter:
             dim = config.dim if config.method == "spectral" else width
             start = solved.towers(recipe.spectral, dim=dim, history_length=length, device=self.job.config.device)
             if config.taught:
-                teacher = solved.towers(recipe.spectral, dim=config.teacher_dim, history_length=length)
+                teacher_dim = config.teacher_dim or config.solved_dim
+                teacher = solved.towers(recipe.spectral, dim=teacher_dim, history_length=length)
                 histories, users = self.pairs.histories, taught_users(self.pairs.histories, self.job.config.seed)
                 lists = lists_of(teacher, histories, config.taught_items, users)
         if start is not None and config.method == "spectral":

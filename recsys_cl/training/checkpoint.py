@@ -7,6 +7,7 @@ epoch so far. Each appears whole or not at all, and ``last`` names the ``best`` 
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,14 @@ class Checkpoints:
     Args:
         folder: where they lie; None keeps the best towers in memory, and a killed training is lost.
         fingerprint: SHA-256 of data, settings and seed; a checkpoint of another training is not gone on from.
+        every: seconds after which another is due.
     """
 
-    def __init__(self, folder: Path | None, fingerprint: str) -> None:
+    def __init__(self, folder: Path | None, fingerprint: str, every: float) -> None:
         self.folder = folder
         self.fingerprint = fingerprint
+        self.every = every
+        self._saved = time.monotonic()
         self._best_state: dict[str, Any] = {}
 
     @property
@@ -44,6 +48,11 @@ class Checkpoints:
     def is_ours(self) -> bool:
         """Tell whether the last checkpoint belongs to this very training."""
         return self.last is not None and read_json(self.last / "standing.json")["fingerprint"] == self.fingerprint
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is long enough since the last time."""
+        return time.monotonic() - self._saved > self.every
 
     def save(self, learner: Learner, standing: Standing) -> None:
         """Write where training stands."""
@@ -59,6 +68,7 @@ class Checkpoints:
         for path in self.folder.glob("best-*"):
             if path != self._best(standing.best_epoch):
                 shutil.rmtree(path)
+        self._saved = time.monotonic()
 
     def restore(self, learner: Learner) -> Standing:
         """Bring the learner to where the last checkpoint left it; return where that is.

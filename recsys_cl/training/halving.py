@@ -12,7 +12,7 @@ Rung = TypeVar("Rung")
 def halve(
     settings: Sequence[Setting],
     rungs: Sequence[Rung],
-    try_out: Callable[[Setting, Rung], tuple[Setting, float]],
+    try_out: Callable[[Setting, Rung], float],
     *,
     keep: int,
     is_over: Callable[[Rung], bool],
@@ -24,7 +24,7 @@ def halve(
     Args:
         settings: what to choose among, the likeliest first.
         rungs: what a trial costs, from cheap to dear.
-        try_out: tries a setting; returns it, perhaps refined, and its figure, higher being better.
+        try_out: tries a setting and returns its figure, higher being better.
         keep: one in so many goes on to the next rung, beside the first.
         is_over: whether there is no time for another trial on a rung.
     """
@@ -34,7 +34,7 @@ def halve(
         for setting in settings:
             if found and is_over(rung):
                 break
-            found.append(try_out(setting, rung))
+            found.append((setting, try_out(setting, rung)))
         first, others = found[0], sorted(found[1:], key=lambda one: -one[1])
         settings = [first[0], *(setting for setting, _ in others[: -(-len(found) // keep)])]
     return sorted(found, key=lambda one: -one[1])

@@ -118,7 +118,7 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
     taught = None if lists is None else hashlib.sha256(lists.tobytes()).hexdigest()
     data = [pairs.digest, ordered, None if start is None else start.digest, taught]
     settings = [config.model_dump(exclude={"checkpoint_seconds"}), seed, where.type, last_epoch, validate is None]
-    kept = Checkpoints(checkpoints, digest_of([*data, *settings]))
+    kept = Checkpoints(checkpoints, digest_of([*data, *settings]), config.checkpoint_seconds)
     learner = Learner(pairs, tower_spec(pairs, n_users, config, ordered=ordered), config, seed, where)
     if start is not None:
         learner.start_from(start)
@@ -219,13 +219,15 @@ def _epochs(
         standing = _close_epoch(learner, batches, standing, validate)
         if standing.best_epoch == standing.epoch - 1:
             kept.save_best(learner, standing.best_epoch)
-        kept.save(learner, standing)
+        if kept.is_due:
+            kept.save(learner, standing)
         _tell(reporter, standing)
+    kept.save(learner, standing)
     return standing
 
 
 def _epoch(learner: Learner, batches: Deal, kept: Checkpoints, standing: Standing, reporter: Reporter) -> Standing:
-    config, saved = learner.config, time.monotonic()
+    config = learner.config
     with reporter.bar(f"epoch {standing.epoch}", batches.steps) as advance:
         advance(standing.step, "")
         started = time.monotonic()
@@ -237,9 +239,8 @@ def _epoch(learner: Learner, batches: Deal, kept: Checkpoints, standing: Standin
             now = time.monotonic()
             standing, started = standing.after_step(loss, now - started, len(batch.positives)), now
             _show(advance, standing)
-            if now - saved > config.checkpoint_seconds:
+            if kept.is_due:
                 kept.save(learner, standing)
-                saved = time.monotonic()
     return standing
 
 

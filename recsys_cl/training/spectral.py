@@ -16,6 +16,7 @@ sorted by their singular values, so the first m coordinates are the best towers 
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +84,7 @@ class ClosedForm:
 
 @dataclass
 class Solver:
-    """Solves one log, and remembers the last solution, so that asking for the same again costs nothing.
+    """Solves one log, and remembers the last two solutions, so that asking for one of them again costs nothing.
 
     Attributes:
         histories: what to learn from. Repeats add up.
@@ -100,24 +101,26 @@ class Solver:
     reporter: Reporter = SILENT
 
     def __post_init__(self) -> None:
-        self._last: tuple[SpectralConfig, int, ClosedForm] | None = None
+        self._last = deque[tuple[SpectralConfig, int, ClosedForm]](maxlen=2)
 
     def solve(self, config: SpectralConfig, dim: int, checkpoint: Path | None = None) -> ClosedForm:
         """Return the ``dim`` leading coordinates; errors and arguments are those of `solve_log`."""
         asked = config.model_copy(update={"spectral_power": 0.0, "spectral_age_exponent": 0.0})  # these solve nothing
-        if self._last is None or self._last[:2] != (asked, dim):
-            solved = solve_log(
-                self.histories,
-                config,
-                dim=dim,
-                ordered=self.ordered,
-                seed=self.seed,
-                device=self.device,
-                checkpoint=checkpoint,
-                reporter=self.reporter,
-            )
-            self._last = asked, dim, solved
-        return self._last[2]
+        for config_of, dim_of, solved in self._last:
+            if (config_of, dim_of) == (asked, dim):
+                return solved
+        solved = solve_log(
+            self.histories,
+            config,
+            dim=dim,
+            ordered=self.ordered,
+            seed=self.seed,
+            device=self.device,
+            checkpoint=checkpoint,
+            reporter=self.reporter,
+        )
+        self._last.append((asked, dim, solved))
+        return solved
 
 
 def solve_log(  # noqa: PLR0913 - one argument for each thing the caller decides

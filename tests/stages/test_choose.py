@@ -63,7 +63,7 @@ def chooser(prepared: Prepared, seconds_a_look: float = 0.0, **settings: Any) ->
 
 def test_with_time_enough_every_rung_is_tried_and_both_methods_are_fitted(prepared):
     choice = chooser(prepared).choose()
-    assert set(choice.recipes) == {"spectral", "hybrid", "untaught"}
+    assert set(choice.recipes) == {"spectral", "hybrid", "untaught", "sequential"}
     assert choice.recipes["untaught"].train.taught_items == 0
     assert [trial["dim"] for trial in choice.trials][:16] == [64] * 12 + [128] * 4
     train, spectral = choice.recipes["spectral"].train, choice.recipes["spectral"].spectral
@@ -137,7 +137,7 @@ def test_many_dimensions_are_solved_in_one_round_and_few_in_as_many_as_are_given
     judge_by_dimensions(monkeypatch, {4: 0.1, 8: 0.2, 16: 0.3, 32: 0.4})
     recipes = chooser(prepared, embedding_dim=8).choose().recipes
     rounds = {name: recipe.spectral.most_rounds for name, recipe in recipes.items()}
-    assert rounds == {"hybrid": 1, "untaught": 1, "spectral": 12}  # hybrids start from 32 dimensions
+    assert rounds == {"hybrid": 1, "untaught": 1, "sequential": 1, "spectral": 12}  # hybrids start from 32 dimensions
     assert chooser(prepared, method="spectral").choose().recipes["spectral"].spectral.most_rounds == 1
 
 
@@ -185,7 +185,11 @@ def test_a_choice_is_kept_and_what_validation_likes_best_is_refitted(prepared, t
     begun = job(tmp_path)
     run = stage.train(begun, prepared)
     folders = {folder.parent.name: read_json(folder) for folder in run.folder.glob("tried/*/training.json")}
-    assert set(folders) == {"spectral", "hybrid", "untaught", "joined_hybrid", "joined_untaught"}
+    assert set(folders) == {
+        "spectral",
+        *("hybrid", "untaught", "sequential"),
+        *("joined_hybrid", "joined_untaught", "joined_sequential"),
+    }
     best = max(folders, key=lambda name: folders[name]["prior"]["validation"])
     assert run.training("train_and_validation")["method"] == folders[best]["method"]
     assert run.training("train_and_validation")["prior"] == folders[best]["prior"]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from rich.console import Console
 from recsys_cl.config import SpectralConfig
 from recsys_cl.errors import IntegrityError
 from recsys_cl.progress import Reporter
-from recsys_cl.training import loop
+from recsys_cl.training import checkpoint, loop
 from recsys_cl.training.learner import Learner
 from recsys_cl.training.loop import train
 
@@ -92,7 +93,7 @@ def test_killed_between_cuts_it_ends_the_same(planted, small_cuts, tmp_path, mon
 
 
 def test_killed_between_best_and_last_it_ends_the_same(planted, small, tmp_path, monkeypatch):
-    config = small.model_copy(update={"checkpoint_seconds": 1e9})
+    config = small.model_copy(update={"checkpoint_seconds": 1e-9})
     figures = {1: 0.1, 2: 0.3, 3: 0.4, 4: 0.2, 5: 0.5, 6: 0.1}
 
     def validate_with(start):
@@ -100,10 +101,10 @@ def test_killed_between_best_and_last_it_ends_the_same(planted, small, tmp_path,
         return lambda _: figures[next(epochs)]
 
     whole = run(planted, config, validate=validate_with(1))
-    saves, honest = iter(range(2)), loop.Checkpoints.save
+    honest = loop.Checkpoints.save
 
     def save(kept, learner, standing):
-        if next(saves, None) is None:
+        if (standing.epoch, standing.step) == (4, 0):  # the third epoch was the best
             raise Killed
         honest(kept, learner, standing)
 
@@ -139,6 +140,27 @@ def test_after_kill_9_it_ends_the_same(planted, small, tmp_path):
     resumed = run(planted, config, checkpoints=tmp_path / "ck")
     assert resumed.resumed
     assert_same(resumed, run(planted, config))
+
+
+def test_what_is_saved_seldom_goes_on_from_further_back(planted, small, tmp_path, monkeypatch):
+    config = small.model_copy(update={"checkpoint_seconds": 5.0})
+    seconds = iter(range(10**6))  # a second passes whenever the clock is looked at
+    monkeypatch.setattr(checkpoint, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
+    saved, honest = [], loop.Checkpoints.save
+
+    def save(kept, learner, standing):
+        saved.append((standing.epoch, standing.step))
+        honest(kept, learner, standing)
+
+    monkeypatch.setattr(loop.Checkpoints, "save", save)
+    whole = run(planted, config, checkpoints=tmp_path / "other")
+    steps = len(saved)
+    with monkeypatch.context() as patch:
+        kill_after(patch, 17)
+        with pytest.raises(Killed):
+            run(planted, config, checkpoints=tmp_path / "ck")
+    assert 0 < len(saved) - steps < 17
+    assert_same(run(planted, config, checkpoints=tmp_path / "ck"), whole)
 
 
 def test_a_finished_training_is_not_run_again(planted, small, tmp_path, monkeypatch):
