@@ -40,7 +40,7 @@ _BY_ORDER = {"pair_age_exponent", "spectral_age_exponent"}  # these say nothing 
 _LOOKS = 1 + sum(len(values) - 1 for values in _FREE.values())
 _DIMS = ((32, 64), (128, 256), (512, 1024))  # those of a tuple are found by one solution
 _ROUGHLY = 256  # dimensions from which one round of the solver is enough
-_MANY_ITEMS = 10_000  # beyond this few dimensions are never best, and each look at the catalogue is dear
+_MANY_ITEMS = 10_000  # beyond this few dimensions are never best, and are not tried
 _TRIALS, _KEEP = 12, 4
 _USERS = 2000  # who are asked which dimension is best
 _FEW = 1024  # by whom it is told how long lists of lessons take
@@ -64,7 +64,9 @@ class _Rung:
     until: float
 
 
-_RUNGS = (_Rung(1000, 64, 0.06), _Rung(2000, 128, 0.12))
+# Exponents that are best in few dimensions are not so in many; what many items need is tried in many.
+_FEW_ITEMS_RUNGS = (_Rung(1000, 64, 0.06), _Rung(2000, 128, 0.12))
+_MANY_ITEMS_RUNGS = (_Rung(1000, 256, 0.07), _Rung(2000, 512, 0.14))
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,8 @@ class Chooser:
     def _exponents(self) -> SpectralConfig:
         """Return the best exponents that were tried, or those given where these are as good but for chance."""
         self._marks: dict[SpectralConfig, Marks] = {}
-        found = [config for config, _ in halve(self._drawn(), _RUNGS, self._try_out, keep=_KEEP, is_over=self._is_over)]
+        rungs = _MANY_ITEMS_RUNGS if self._has_many_items else _FEW_ITEMS_RUNGS
+        found = [config for config, _ in halve(self._drawn(), rungs, self._try_out, keep=_KEEP, is_over=self._is_over)]
         chosen = best_of({one: self._marks[one] for one in (found[0], self.spectral)}, self.spectral)
         trials = len(self._trials)
         said = f"After {trials} trial{'' if trials == 1 else 's'} of exponents "
@@ -216,7 +219,8 @@ class Chooser:
         given = self.config.embedding_dim if self.config.method == "spectral" else None
         dim = min(rung.dim, given or rung.dim)
         judge = Judge(some_of(self.validation, rung.users, self.seed))
-        marks = self._marks[config] = self._marks_of(self.solver.solve(config, dim), config, dim, judge)
+        solved = self.solver.solve(self._rounded(config, dim), dim)
+        marks = self._marks[config] = self._marks_of(solved, config, dim, judge)
         figure = float(marks.mean())
         self._keep_trial(figure, judge, {"dim": dim, **config.model_dump()})
         return figure
@@ -315,9 +319,13 @@ class Chooser:
             return [(self.config.embedding_dim,)]
         limit = min(len(self.pairs.histories), self.pairs.n_items)
         steps = [tuple(dim for dim in dims if dim < limit) for dims in _DIMS]
-        if self.pairs.n_items > _MANY_ITEMS:
+        if self._has_many_items:
             steps = steps[1:]
-        return [dims for dims in steps if dims] or [(_RUNGS[0].dim,)]
+        return [dims for dims in steps if dims] or [(_DIMS[0][-1],)]
+
+    @property
+    def _has_many_items(self) -> bool:
+        return self.pairs.n_items > _MANY_ITEMS
 
     def _hybrids(self, teacher_dim: int) -> dict[str, TrainConfig]:
         """Return settings for as many epochs as a fit and a refit have time for, by name; none if there is none."""

@@ -24,7 +24,8 @@ from recsys_cl.training.loop import Trained, readings_of, train
 from recsys_cl.training.prior import PopularityPrior, fit_prior
 from recsys_cl.training.spectral import Solver
 
-_USERS = 2048  # drawn for all that is asked of a fit
+_USERS = 2048  # drawn for what is asked of a fit
+_SCORES_EACH_EPOCH = 1 << 25  # of fewer users where they would take more
 _WEIGHTS, _EVEN = (0.2, 0.35, 0.5, 0.65, 0.8), 0.5  # of the first of two that are joined
 _SAID: dict[FittedOn, str] = {
     "train": "Fitting on the training part, with validation after each epoch.",
@@ -56,7 +57,7 @@ class Fitter:
         trained = self._trained(recipe, like, folder.with_name(f"{folder.name}-checkpoints"))
         facts = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name != "towers"}
         facts |= {"method": config.method, "dim": config.dim, "validation_metric": self._metric}
-        prior = self._prior(config, trained.towers) if like is None else PopularityPrior(**like["prior"])
+        prior = PopularityPrior(**like["prior"]) if like else self._prior(config, trained.towers, self._judge)
         self._keep(trained.towers, prior, facts, folder)
 
     def join(self, fits: Path, parts: Sequence[str], folder: Path, *, like: dict[str, Any] | None = None) -> None:
@@ -71,7 +72,7 @@ class Fitter:
             weight = best_of({one: judge.marks_by(torch.lerp(second, first, one)) for one in _WEIGHTS}, _EVEN)
             joined = TwoTower.joined(towers, (weight, 1 - weight))
             facts = dict[str, Any](read_json(fits / parts[1] / "training.json"))
-            prior = self._prior(self.job.config.train, joined)
+            prior = self._prior(self.job.config.train, joined, judge)
             facts |= {"method": "joined", "parts": list(parts), "weight": weight, "dim": joined.spec.embedding_dim}
             facts |= {"best_validation": prior.validation}
         else:
@@ -133,9 +134,9 @@ class Fitter:
             reporter=self.job.reporter,
         )
 
-    def _prior(self, config: TrainConfig, towers: TwoTower) -> PopularityPrior:
-        """Return the prior that validation likes best, or none with its figure where none is wanted."""
-        if (judge := self._judge) is None:
+    def _prior(self, config: TrainConfig, towers: TwoTower, judge: Judge | None) -> PopularityPrior:
+        """Return the prior that is judged best, or none with its figure where none is wanted."""
+        if judge is None:
             return PopularityPrior()
         scores = judge.scores(towers)
         if not config.popularity_prior:
@@ -145,7 +146,7 @@ class Fitter:
 
     def _figure(self, config: TrainConfig, towers: TwoTower) -> float:
         """Return what validation gives, as the towers would be served: with their best prior."""
-        return self._prior(config, towers).validation or 0.0
+        return self._prior(config, towers, self._epoch_judge).validation or 0.0
 
     @property
     def _metric(self) -> str:
@@ -162,3 +163,9 @@ class Fitter:
         if self.validation is None:
             return None
         return Judge(some_of(self.validation, _USERS, self.job.config.seed))
+
+    @cached_property
+    def _epoch_judge(self) -> Judge | None:
+        if self.validation is None:
+            return None
+        return Judge(some_of(self.validation, _USERS, self.job.config.seed, scores=_SCORES_EACH_EPOCH))
