@@ -154,6 +154,26 @@ def test_other_exponents_are_chosen_only_if_they_are_better_by_more_than_chance(
         assert any("those given were kept" in sentence for sentence in choice.told) == kept
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_exponents_chosen_in_few_dimensions_must_prove_themselves_in_those_that_are_served(prepared, monkeypatch, kept):
+    def marks(self, _solved, config, dim, judge):
+        still_trying = dim in {64, 128} and len(self._trials) < 16
+        gain = 0.01 if still_trying or not kept else -0.01
+        return np.full(len(judge.users), 0.1 + gain * (config.user_exponent == 0.2))
+
+    monkeypatch.setattr(Chooser, "_marks_of", marks)
+    choice = chooser(prepared).choose()
+    assert (choice.recipes["spectral"].spectral.user_exponent == 0.35) == kept
+    assert any("others were chosen" in sentence for sentence in choice.told)
+    assert any("the exponents given were as good" in sentence for sentence in choice.told) == kept
+
+
+def test_where_items_are_many_exponents_are_tried_in_many_dimensions(prepared, monkeypatch):
+    monkeypatch.setattr(choose, "_MANY_ITEMS", 10)
+    dims = [trial["dim"] for trial in chooser(prepared, method="spectral").choose().trials]
+    assert dims[:16] == [256] * 12 + [512] * 4
+
+
 def test_gradient_descent_that_is_asked_for_has_an_epoch_however_short_the_time(prepared):
     choice = chooser(prepared, 1000.0, budget="1s", method="hybrid").choose()
     assert [recipe.train.epochs for recipe in choice.recipes.values()] == [1]
