@@ -342,7 +342,7 @@ class Chooser:
         # There is time for all epochs, and while the rate is high a pause means little.
         return {
             kind: self._descent.kinds[kind].model_copy(
-                update={"teacher_dim": teacher_dim, "epochs": most, "patience": most}
+                update={"teacher_dim": self.config.teacher_dim or teacher_dim, "epochs": most, "patience": most}
             )
             for kind, most in epochs.items()
         }

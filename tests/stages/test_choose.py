@@ -184,6 +184,8 @@ def test_what_is_given_is_not_chosen(prepared):
     choice = chooser(prepared, embedding_dim=8).choose()
     assert {recipe.train.embedding_dim for recipe in choice.recipes.values()} == {8}
     assert choice.recipes["hybrid"].train.teacher_dim in {32, 64}  # the teacher is not served
+    told = chooser(prepared, teacher_dim=5).choose()
+    assert {told.recipes[name].train.teacher_dim for name in ("hybrid", "untaught")} == {5}
     alone = chooser(prepared, embedding_dim=8, method="spectral").choose()
     assert {trial["dim"] for trial in alone.trials} == {8}
     assert set(chooser(prepared, method="spectral").choose().recipes) == {"spectral"}
