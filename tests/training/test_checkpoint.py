@@ -160,7 +160,9 @@ def test_what_is_saved_seldom_goes_on_from_further_back(planted, small, tmp_path
         with pytest.raises(Killed):
             run(planted, config, checkpoints=tmp_path / "ck")
     assert 0 < len(saved) - steps < 17
-    assert_same(run(planted, config, checkpoints=tmp_path / "ck"), whole)
+    resumed = run(planted, config, checkpoints=tmp_path / "ck")
+    assert resumed.resumed
+    assert_same(resumed, whole)
 
 
 def test_a_finished_training_is_not_run_again(planted, small, tmp_path, monkeypatch):
