@@ -85,8 +85,13 @@ def run_one(name: str, home: Path, until: str, settings: Mapping[str, Any] = Map
 
 
 def run_apart(name: str, home: Path, until: str) -> dict[str, Any]:
-    """Run one log in a process of its own, so that its peak memory is its own."""
-    command = [sys.executable, "-m", "benchmarks.quality", "--home", str(home), "--until", until, "--one", name]
+    """Run one log; return what the table needs."""
+    return answer_of("benchmarks.quality", "--home", str(home), "--until", until, "--one", name)
+
+
+def answer_of(module: str, *arguments: str) -> dict[str, Any]:
+    """Return the JSON that a module prints, run in a process of its own, so that its peak memory is its own."""
+    command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, check=True, cwd=_FOLDER.parent, env=os.environ, stdout=subprocess.PIPE)
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -23,7 +21,7 @@ from typing import Any
 import yaml
 
 from benchmarks.machine import description
-from benchmarks.quality import LOGS, run_one, table_row
+from benchmarks.quality import LOGS, answer_of, run_one, table_row
 from recsys_cl.files import write_json
 
 _FOLDER = Path(__file__).resolve().parent
@@ -33,11 +31,8 @@ _FIGURES = ("recall_at_20", "ndcg_at_20")
 
 def run_apart(log: str, home: Path, seed: int, given: list[str]) -> dict[str, Any]:
     """Run one seed in a process of its own; return what the table needs."""
-    command = [sys.executable, "-m", "benchmarks.seeds", "--home", str(home), "--log", log, "--one", str(seed)]
-    command += ["--set", *given] if given else []
-    done = subprocess.run(command, check=True, cwd=_FOLDER.parent, env=os.environ, stdout=subprocess.PIPE)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    settings = ["--set", *given] if given else []
+    return answer_of("benchmarks.seeds", "--home", str(home), "--log", log, "--one", str(seed), *settings)
 
 
 def markdown(rows: Mapping[str, dict[str, Any]]) -> str:
