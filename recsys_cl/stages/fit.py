@@ -141,8 +141,9 @@ class Fitter:
         scores = judge.scores(towers)
         if not config.popularity_prior:
             return PopularityPrior(validation=float(judge.marks_by(scores).mean()))
-        figure = lambda prior: float(judge.marks_by(scores, prior).mean())  # noqa: E731
-        return fit_prior(self.pairs.histories, config.temperature, figure)
+        return fit_prior(
+            self.pairs.histories, config.temperature, lambda prior: float(judge.marks_by(scores, prior).mean())
+        )
 
     def _figure(self, config: TrainConfig, towers: TwoTower) -> float:
         """Return what validation gives, as the towers would be served: with their best prior."""
