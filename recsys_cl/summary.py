@@ -15,7 +15,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from recsys_cl.evaluation.findings import headline_k, how_made, measured_ks, metric_label, size
+from recsys_cl.evaluation.facts import TrainingFacts
+from recsys_cl.evaluation.findings import headline_k, how_made, kept_fit, measured_ks, metric_label, size
 
 _LABEL = 12  # characters of the column of labels
 
@@ -78,14 +79,33 @@ def _show_pairs(pairs: dict[str, Any], console: Console) -> None:
 
 
 def _show_training(training: dict[str, Any], console: Console) -> None:
-    best, epochs = training["best_validation"], len(training["curve"])
-    told = [how_made(training["method"], training["dim"])]
+    facts, epochs = TrainingFacts.model_validate(training), len(training["curve"])
+    kept = kept_fit(facts)
+    best = training["best_validation"] if kept is None else kept.validation
+    told = [how_made(facts)]
     if best is not None:
-        told.append(f"validation {metric_label(training['validation_metric'])} {best:.4f}")
+        told.append(f"validation {metric_label(facts.validation_metric)} {best:.4f}")
+    if len(facts.tried) > 1:
+        told.append(f"kept of {len(facts.tried)} that were fitted")
     if epochs:
         told.append(f"{epochs} epoch{'' if epochs == 1 else 's'}, the best was {training['best_epoch']}")
     told.append(f"the registered towers are fitted on {_FITTED_ON[training['registered']]}")
     _entry(console, "Training", "; ".join(told))
+    if len(facts.tried) > 1:
+        _show_fits(facts, console)
+
+
+def _show_fits(training: TrainingFacts, console: Console) -> None:
+    best = max(fit.validation or 0.0 for fit in training.tried)
+    rows = []
+    for fit in training.tried:
+        figure = "" if fit.validation is None else f"{fit.validation:.4f}"
+        style = "bold" if fit.validation == best else ""
+        mark = Text("kept" if fit.name == training.kept else "")
+        rows.append([Text(fit.name), Text(f"{fit.dim:,}"), Text(figure, style), mark])
+    console.print()
+    _columns(console, ["", "dimensions", "validation", ""], rows, left={""})
+    console.print()
 
 
 def _show_index(index: dict[str, Any], console: Console) -> None:

@@ -135,11 +135,48 @@ class PriorFacts(Facts):
     strength: float = 0.0
 
 
+class FitFacts(Facts):
+    """One of several fits.
+
+    Attributes:
+        name: "spectral", a kind of gradient descent ("hybrid", "untaught", "sequential"), or "joined_" and kinds.
+        method: "spectral", "gradient", "hybrid" or "joined".
+        dim: length of its vectors.
+        taught: whether it also learned what the closed form recommends.
+        readings: in how many ways it reads a history.
+        parts: names of the fits it joins.
+        validation: its figure on validation; None where nobody could be asked.
+    """
+
+    name: str
+    method: str
+    dim: int
+    taught: bool = False
+    readings: int = 1
+    parts: tuple[str, ...] = ()
+    validation: float | None = None
+
+
 class TrainingFacts(Facts):
-    """The method and how it was chosen, the training curve, the epoch that was kept (from 1), and the prior."""
+    """How the towers came about.
+
+    Attributes:
+        method: of the fit that was kept.
+        dim: length of its vectors.
+        kept: its name.
+        tried: all that was fitted, the best first.
+        told: how that was chosen, sentence by sentence.
+        curve: of the epochs, if there were any.
+        best_epoch: the epoch that was kept, from 1.
+        stopped_early: whether validation ended training before the last epoch.
+        validation_metric: what validation was judged by.
+        prior: what popularity counts.
+    """
 
     method: str | None = None
     dim: int | None = None
+    kept: str | None = None
+    tried: tuple[FitFacts, ...] = ()
     told: tuple[str, ...] = ()
     curve: tuple[Epoch, ...]
     best_epoch: int

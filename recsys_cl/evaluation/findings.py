@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from recsys_cl.evaluation.facts import Difference, EvaluationReport, FittedOn, Marks, PriorFacts, TrainingFacts
+from recsys_cl.evaluation.facts import (
+    Difference,
+    EvaluationReport,
+    FitFacts,
+    FittedOn,
+    Marks,
+    PriorFacts,
+    TrainingFacts,
+)
 
 _LABELS = {"als": "ALS", "ease": "EASE", "item_knn": "Item-kNN"}
 _METRICS = {"ndcg": "NDCG", "mrr": "MRR", "map": "MAP", "capped_recall": "Capped recall", "gini": "Gini"}
@@ -117,7 +125,7 @@ def provenance(report: EvaluationReport) -> list[str]:
     else:
         told.append(f"The marks are of a model fitted on {FITTED_ON[report.evaluated_on]}.")
     if report.training is not None:
-        told += [*_method(report.training), _prior(report.training.prior)]
+        told += _made(report.training)
     if report.registered_on is None:
         return told
     if report.registered_on == report.evaluated_on:
@@ -130,16 +138,58 @@ def provenance(report: EvaluationReport) -> list[str]:
     return told
 
 
-def how_made(method: str, dim: int) -> str:
-    """Return in words how towers were made, and how long their vectors are."""
-    return f"{METHODS[method]}, {dim:,} dimensions"
+def how_fitted(fit: FitFacts, tried: Sequence[FitFacts]) -> str:
+    """Return in words what was fitted; the parts of what was joined are among those ``tried``."""
+    if fit.method == "joined":
+        parts = {one.name: how_fitted(one, tried) for one in tried if one.name in fit.parts}
+        return " beside ".join(parts.get(name, name) for name in fit.parts) or METHODS["joined"]
+    if fit.method != "hybrid":
+        return METHODS[fit.method]
+    way = "with a teacher" if fit.taught else "without a teacher"
+    readings = "two" if fit.readings == 2 else str(fit.readings)
+    return f"gradient descent {way}" + (f", with {readings} readings of histories" if fit.readings > 1 else "")
 
 
-def _method(training: TrainingFacts) -> list[str]:
+def kept_fit(training: TrainingFacts) -> FitFacts | None:
+    """Return which fit was kept; None where that was not written down."""
+    return next((fit for fit in training.tried if fit.name == training.kept), None)
+
+
+def how_made(training: TrainingFacts) -> str:
+    """Return in words how towers were made, and how long their vectors are; nothing where that is not known."""
     if training.method is None or training.dim is None:
+        return ""
+    kept = kept_fit(training)
+    made = METHODS[training.method] if kept is None else how_fitted(kept, training.tried)
+    return f"{made}, {training.dim:,} dimensions"
+
+
+def how_chosen(training: TrainingFacts) -> list[str]:
+    """Tell how settings came about, what of all that was fitted was kept, and what popularity counts."""
+    return [*training.told, *kept_of(training), _prior(training.prior)]
+
+
+def kept_of(training: TrainingFacts) -> list[str]:
+    """Tell what was kept and how far it was ahead on validation; nothing where there was nothing to choose from."""
+    kept, others = kept_fit(training), [fit for fit in training.tried if fit.name != training.kept]
+    if kept is None or kept.validation is None or not others:
         return []
-    made = how_made(training.method, training.dim)
-    return [f"Its towers were made so: {made}.", *training.told]
+    rival = max(others, key=lambda fit: fit.validation or 0.0)
+    lead = kept.validation - (rival.validation or 0.0)
+    ahead = "level with" if not _rounded(lead) else f"{abs(lead):.4f} {'ahead of' if lead > 0 else 'behind'}"
+    return [
+        f"Of {len(training.tried)} that were fitted this was kept: {how_fitted(kept, training.tried)}, "
+        f"{metric_label(training.validation_metric)} {number(kept.validation)} on validation, {ahead} "
+        f"{how_fitted(rival, training.tried)}."
+    ]
+
+
+def _made(training: TrainingFacts) -> list[str]:
+    made = how_made(training)
+    if not made:
+        return []
+    count = len(training.tried)
+    return [f"Its towers were made so: {made}{f'; kept of {count} that were fitted' if count > 1 else ''}."]
 
 
 def _prior(prior: PriorFacts) -> str:

@@ -41,6 +41,8 @@ def as_html(report: EvaluationReport) -> str:
         beaten_by=findings.beaten_by(report),
         provenance=findings.provenance(report),
         asked=findings.who_was_asked(report),
+        chosen=findings.how_chosen(report.training) if report.training else [],
+        fits=tables.fit_table(report.training),
         headline=tables.headline_table(report),
         by_k=[tables.metric_by_k_table(report, metric) for metric in ("recall", "ndcg")],
         differences=tables.difference_table(report) if report.differences else None,

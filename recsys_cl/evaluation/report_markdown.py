@@ -19,6 +19,7 @@ def as_markdown(report: EvaluationReport) -> str:
         _section("The catalogue", _table(tables.catalogue_table(report))),
         *_slices(report),
         _cold(report),
+        _section("Training", *_training(report)),
         _section("Index", _index(report)),
         _section("Gate", _gate(report)),
         _section("Data", _data(report)),
@@ -75,6 +76,13 @@ def _slices(report: EvaluationReport) -> list[str]:
 def _cold(report: EvaluationReport) -> str:
     table = tables.cold_table(report)
     return _section("Cold users", _table(table)) if table else ""
+
+
+def _training(report: EvaluationReport) -> list[str]:
+    if report.training is None:
+        return []
+    fits = tables.fit_table(report.training)
+    return [_bullets(findings.how_chosen(report.training)), _table(fits) if fits else ""]
 
 
 def _index(report: EvaluationReport) -> str:

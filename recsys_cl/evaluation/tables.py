@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from recsys_cl.evaluation.facts import EvaluationReport, IndexFacts, Marks
-from recsys_cl.evaluation.findings import headline, ks_of, label, metric_label, number, signed
+from recsys_cl.evaluation.facts import EvaluationReport, IndexFacts, Marks, TrainingFacts
+from recsys_cl.evaluation.findings import headline, how_fitted, ks_of, label, metric_label, number, signed
 
 _ACCURACY = ("recall", "capped_recall", "ndcg", "hit_rate", "mrr", "map", "precision")
 _BEYOND = ("coverage", "gini", "popularity", "popularity_lift", "novelty")
@@ -113,6 +113,20 @@ def cold_table(report: EvaluationReport) -> Table | None:
         for marks in report.marks
     )
     return Table("", columns, rows)
+
+
+def fit_table(training: TrainingFacts | None) -> Table | None:
+    """What was fitted, the best first, and what of it was kept; None where there was nothing to choose from."""
+    if training is None or len(training.tried) < 2:
+        return None
+    best = max(fit.validation or 0.0 for fit in training.tried)
+    rows = []
+    for fit in training.tried:
+        kept, made = fit.name == training.kept, how_fitted(fit, training.tried)
+        figure = replace(_cell(fit.validation, best), note="kept" if kept else "")
+        rows.append(Row(made[0].upper() + made[1:], (Cell(f"{fit.dim:,}"), figure), kept))
+    metric = f"{metric_label(training.validation_metric)} on validation"
+    return Table("What was fitted", ("Dimensions", metric), tuple(rows))
 
 
 def trial_table(index: IndexFacts) -> Table:

@@ -266,7 +266,8 @@ class Chooser:
         self._keep_trial(float(marks.mean()), judge, {"dim": dim, **kept.model_dump()})
         best = best_of({kept: marks, chosen: self._marks_of(self.solver.solve(chosen, dim), chosen, dim, judge)}, kept)
         if best == kept:
-            self._told.append(f"In {dim} dimensions the exponents given were as good, and were kept.")
+            listed = self._listed(kept, _SOLVED)
+            self._told.append(f"In {dim} dimensions the exponents given were as good, and were kept: {listed}.")
         return best
 
     def _are_given(self, config: SpectralConfig) -> bool:
@@ -338,7 +339,7 @@ class Chooser:
             self._told.append(f"Gradient descent was left out: {why}.")
             return {}
         told = [f"{most} epoch{'' if most == 1 else 's'} {_WAYS[kind]}" for kind, most in epochs.items()]
-        self._told.append(f"Gradient descent had time for {' and '.join(told)}.")
+        self._told.append(f"Gradient descent had time for {'; for '.join(told)}.")
         # There is time for all epochs, and while the rate is high a pause means little.
         return {
             kind: self._descent.kinds[kind].model_copy(

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 
 from recsys_cl.config import TrainConfig
+from recsys_cl.evaluation.facts import FitFacts
+from recsys_cl.evaluation.findings import how_fitted
 from recsys_cl.evaluation.protocol import Examination, examine
 from recsys_cl.files import read_json, whole_folder, write_json
 from recsys_cl.pairs.pair_set import PairSet
@@ -28,9 +30,9 @@ _USERS = 2048  # drawn for what is asked of a fit
 _SCORES_EACH_EPOCH = 1 << 25  # of fewer users where they would take more
 _WEIGHTS, _EVEN = (0.2, 0.35, 0.5, 0.65, 0.8), 0.5  # of the first of two that are joined
 _SAID: dict[FittedOn, str] = {
-    "train": "Fitting on the training part, with validation after each epoch.",
-    "train_and_validation": "Fitting anew on the training and validation parts, for as long.",
-    "all": "Fitting once more on all data, for as long.",
+    "train": "Fitting on the training part",
+    "train_and_validation": "Fitting anew on the training and validation parts, for as long",
+    "all": "Fitting once more on all data, for as long",
 }
 
 
@@ -52,11 +54,12 @@ class Fitter:
         """Fit, choosing epochs and prior by validation or, given the facts of an earlier fit, ``like`` that one."""
         if folder.exists():
             return
-        config = recipe.train
-        self.job.reporter.say(f"{_SAID[self.fitted_on]} Method: {config.method}, {config.dim} dimensions.")
+        config, made = recipe.train, self._made(recipe.train, folder.name)
+        self.job.reporter.say(f"{_SAID[self.fitted_on]}: {how_fitted(made, ())}, {made.dim:,} dimensions.")
         trained = self._trained(recipe, like, folder.with_name(f"{folder.name}-checkpoints"))
         facts = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name != "towers"}
-        facts |= {"method": config.method, "dim": config.dim, "validation_metric": self._metric}
+        facts |= made.model_dump(include={"method", "dim", "taught", "readings"}) | {"validation_metric": self._metric}
+        facts |= {name: like[name] for name in ("kept", "tried") if like and name in like}
         prior = PopularityPrior(**like["prior"]) if like else self._prior(config, trained.towers, self._judge)
         self._keep(trained.towers, prior, facts, folder)
 
@@ -64,6 +67,7 @@ class Fitter:
         """Join two of ``fits``, weighed by validation or ``like`` an earlier join."""
         if folder.exists():
             return
+        self.job.reporter.say(f"Joining {' and '.join(parts)}.")
         towers = [TwoTower.load(fits / name) for name in parts]
         if like is None:
             if (judge := self._judge) is None:
@@ -101,6 +105,10 @@ class Fitter:
         """Gives the closed form."""
         config = self.job.config
         return Solver(self.pairs.histories, self.prepared.ordered, config.seed, config.device, self.job.reporter)
+
+    def _made(self, config: TrainConfig, name: str) -> FitFacts:
+        readings = 1 if config.method == "spectral" else len(readings_of(config, ordered=self.prepared.ordered))
+        return FitFacts(name=name, method=config.method, dim=config.dim, taught=config.taught, readings=readings)
 
     def _trained(self, recipe: Recipe, like: dict[str, Any] | None, checkpoints: Path) -> Trained:
         config, length = recipe.train, self.pairs.config.history_length

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from recsys_cl.evaluation.facts import GateFacts
+from recsys_cl.evaluation.facts import GateFacts, TrainingFacts
 from recsys_cl.evaluation.protocol import evaluate, examine
 from recsys_cl.evaluation.report import read_report, write_report
 from recsys_cl.files import read_json, storage_trouble, whole_folder, write_json
@@ -107,12 +107,21 @@ def _write_report(bundled: Bundled, verdict: Verdict, seconds: Mapping[str, floa
 
 
 def _told_to_store(job: Job, bundled: Bundled, report: Path) -> Record:
+    told = bundled.report()
     return Record(
-        job.config.model_dump(mode="json"),
+        job.config.model_dump(mode="json") | _fitted(told.training),
         bundled.evaluated.metrics()["model"],
-        bundled.report().data.source,
+        told.data.source,
         sorted(report.iterdir()),
     )
+
+
+def _fitted(training: TrainingFacts | None) -> dict[str, Any]:
+    """Return what was kept, and the validation figure of all that was fitted; settings tell only what was asked for."""
+    if training is None:
+        return {}
+    kept = {"name": training.kept, "method": training.method, "dim": training.dim}
+    return {"kept": kept, "tried": {fit.name: fit.validation for fit in training.tried}}
 
 
 def _verdict(job: Job, bundled: Bundled, retriever: Retriever, store: Store, champion: int | None) -> Verdict:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from recsys_cl.evaluation.facts import TrainingFacts
+from recsys_cl.evaluation.findings import kept_of
 from recsys_cl.files import read_json, whole_folder, write_json
 from recsys_cl.stages.choose import Choice, Chooser, Recipe
 from recsys_cl.stages.fit import Fitter
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.pairs import FittedOn, Prepared, open_prepared
+from recsys_cl.stages.tried import compared
 from recsys_cl.towers.two_tower import TwoTower
 
 _CHOICE = "choice.json"
@@ -73,6 +76,10 @@ def train(job: Job, prepared: Prepared) -> TrainedRun:
     if not (run.folder / "train").exists():
         with whole_folder(run.folder / "train") as scratch:
             shutil.copytree(tried / best, scratch, dirs_exist_ok=True)
+            facts = read_json(scratch / "training.json") | compared(_tried(run), best)
+            write_json(scratch / "training.json", facts)
+        for sentence in kept_of(TrainingFacts.model_validate(facts)):
+            job.reporter.say(sentence)
     like = run.training("train")
     _refit(run, Fitter(job, prepared, "train_and_validation"), recipes, best, like)
     if run.registered == "all":

@@ -20,6 +20,7 @@ from recsys_cl.evaluation.facts import (
     Epoch,
     EvaluationReport,
     ExaminedFacts,
+    FitFacts,
     GateFacts,
     GroupFacts,
     IndexFacts,
@@ -239,6 +240,62 @@ def test_it_says_how_the_towers_were_made_and_how_that_was_chosen(form):
     assert all(sentence in text for sentence in told)
     assert "Popularity counts for nothing beside the towers." in text
     assert "Mean loss" not in text  # there were no epochs to draw
+
+
+FITS = (
+    FitFacts(name="joined_both", method="joined", dim=160, parts=("spectral", "hybrid", "two"), validation=0.3),
+    FitFacts(name="spectral", method="spectral", dim=32, validation=0.28),
+    FitFacts(name="hybrid", method="hybrid", dim=64, taught=True, validation=0.2),
+    FitFacts(name="two", method="hybrid", dim=64, readings=2, validation=0.1),
+)
+
+
+def training_that_kept(name: str, fits: tuple[FitFacts, ...] = FITS) -> TrainingFacts:
+    kept = next(fit for fit in fits if fit.name == name)
+    curve = (Epoch(epoch=1, loss=5.0),)
+    return TrainingFacts(
+        method=kept.method,
+        dim=kept.dim,
+        kept=name,
+        tried=fits,
+        curve=curve,
+        best_epoch=1,
+        validation_metric="ndcg_at_20",
+    )
+
+
+@FORMS
+def test_it_says_which_of_all_that_was_fitted_was_kept_with_the_figures_of_all(form):
+    text = form(FULL.model_copy(update={"training": training_that_kept("joined_both")}))
+    made = (
+        "closed form beside gradient descent with a teacher beside gradient descent without a teacher, with two "
+        "readings of histories"
+    )
+    assert f"Its towers were made so: {made}, 160 dimensions; kept of 4 that were fitted." in text
+    assert (
+        f"Of 4 that were fitted this was kept: {made}, NDCG@20 0.3000 on validation, 0.0200 ahead of closed form."
+        in text
+    )
+    rows = [line for line in text.replace("</tr>", "\n").splitlines() if re.search(r"\b0\.(30|28|20|10)00\b", line)]
+    assert [re.findall(r"\b0\.(\d\d)00\b|\b(kept)\b", row) for row in rows[-4:]] == [
+        [("30", ""), ("", "kept")],
+        *([(figure, "")] for figure in ("28", "20", "10")),
+    ]
+    assert ("Of the part learned by gradient descent" in text) == (form is as_html)
+
+
+def test_what_was_kept_though_another_had_a_higher_figure_is_told_so():
+    behind = findings.kept_of(training_that_kept("spectral"))[0]
+    assert "0.0200 behind closed form beside gradient descent with a teacher beside" in behind
+    equal = (FITS[1], FITS[2].model_copy(update={"validation": 0.28}))
+    assert "level with gradient descent with a teacher." in findings.kept_of(training_that_kept("spectral", equal))[0]
+
+
+@FORMS
+def test_of_one_fit_alone_nothing_is_said_to_have_been_chosen(form):
+    text = form(FULL.model_copy(update={"training": training_that_kept("spectral", FITS[1:2])}))
+    assert "Its towers were made so: closed form, 32 dimensions." in text
+    assert "What was fitted" not in text
 
 
 def test_the_same_model_registered_is_said_in_a_sentence():

@@ -215,6 +215,12 @@ def test_a_choice_is_kept_and_what_validation_likes_best_is_refitted(prepared, t
     best = max(folders, key=lambda name: folders[name]["prior"]["validation"])
     assert run.training("train_and_validation")["method"] == folders[best]["method"]
     assert run.training("train_and_validation")["prior"] == folders[best]["prior"]
+    for part in ("train", "train_and_validation"):
+        told = run.training(part)
+        assert told["kept"] == best
+        assert {one["name"]: one["validation"] for one in told["tried"]} == {
+            name: facts["prior"]["validation"] for name, facts in folders.items()
+        }
     monkeypatch.setattr(Chooser, "choose", lambda _: pytest.fail("it was searched again"))
     assert stage.train(begun, prepared).towers("train").digest == run.towers("train").digest
 
