@@ -17,9 +17,9 @@ from recsys_cl.errors import ConfigError, nearest
 
 
 class Settings(BaseModel):
-    """The one base of all settings: frozen, and strict about unknown keys."""
+    """The one base of all settings: frozen, strict about unknown keys and numbers that are not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:

@@ -115,9 +115,16 @@ class Cleaner:
         reason = pl.select(pl.coalesce(reasons).alias("reason")).to_series()
         bad = reason.is_not_null()
         shown = raw.filter(bad).drop("title", "category", "invoice", strict=False)
-        as_they_stood = [pl.Series(role, as_text(shown[role])) for role in shown.columns if role != "row"]
+        as_they_stood = [pl.Series(role, _as_it_stood(shown[role])) for role in shown.columns if role != "row"]
         self._quarantine.add(shown.with_columns(*as_they_stood, reason.filter(bad)), origin.name)
         return rows.filter(~bad)
+
+
+def _as_it_stood(column: pl.Series) -> pl.Series:
+    text = as_text(column)
+    if column.name != "value" or not column.dtype.is_float():
+        return text
+    return pl.select(pl.when(column.is_nan()).then(pl.lit("NaN")).otherwise(text)).to_series()
 
 
 def within(rows: pl.DataFrame, config: IngestConfig, tally: Tally) -> pl.DataFrame:

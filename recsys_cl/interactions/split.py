@@ -213,6 +213,6 @@ def _require_all_parts(parts: Split, interactions: Interactions) -> None:
 _REMEDIES: dict[SplitKind, str] = {
     "time": "Give a longer log or use --split random.",
     "last": "Give users with at least three interactions, or use --split random.",
-    "random": "Give a longer log, or raise --test-share and --validation-share.",
+    "random": "Give a longer log, of users with several interactions, or raise --test-share and --validation-share.",
     "given": "Raise --validation-share, or give a training file with longer lists or more than one instant.",
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from recsys_cl.config import RunConfig
 from recsys_cl.evaluation.facts import TrainingFacts
 from recsys_cl.evaluation.findings import kept_of
 from recsys_cl.files import read_json, whole_folder, write_json
@@ -120,10 +121,27 @@ def _chosen(job: Job, run: TrainedRun, fitter: Fitter) -> Choice:
             solver=fitter.solver,
             reporter=job.reporter,
         ).choose()
+    choice = replace(choice, told=[*choice.told, *_unheeded(job.config, ordered=run.prepared.ordered)])
     for sentence in choice.told:
         job.reporter.say(sentence)
     write_json(path, choice.describe())
     return choice
+
+
+def _unheeded(config: RunConfig, *, ordered: bool) -> list[str]:
+    """Tell which settings were given that a log without an order has no use for."""
+    parts = {
+        "age_exponents": config.train,
+        "spectral_age_exponent": config.spectral,
+        "pair_age_exponent": config.spectral,
+    }
+    names = [name for name, part in parts.items() if getattr(part, name) != type(part).model_fields[name].default]
+    if ordered or not names:
+        return []
+    given = " and ".join(f"--{name.replace('_', '-')}" for name in names)
+    return [
+        f"The log tells no order, so {given} went unheeded; --ordered says that the order of its rows means something."
+    ]
 
 
 def _tried(run: TrainedRun) -> list[Path]:
