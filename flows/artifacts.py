@@ -88,6 +88,13 @@ def publish_candidates(plan: Plan, written: dict[str, Any]) -> None:
     told = f"- File: `{written['path']}`"
     if written["fallback_users"]:
         told += f"\n- {written['fallback_users']:,} users of whom nothing is known were given what is popular."
+    if folded := written.get("folded_in"):
+        told += (
+            f"\n- Folded in: {folded['interactions']:,} interactions of {folded['users']:,} users, "
+            f"{folded['new_users']:,} of them new; {folded['unknown_interactions']:,} interactions left out, since the "
+            f"model does not know their items ({folded['unknown_items']:,})."
+        )
+        told += "".join(f"\n- {note}" for note in folded["notes"])
     create_markdown_artifact(told, key=key(plan, "candidates"), description=title)
 
 

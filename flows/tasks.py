@@ -120,11 +120,12 @@ def examine_champion(plan: Plan) -> dict[str, Any]:
 
 
 @task(task_run_name="candidates", **_AFRESH)
-def write_candidates(plan: Plan, out: str | None) -> dict[str, Any]:
-    """Write candidates of the champion for every user; return path, rows, users, fallback_users and version."""
-    found = candidates.write(plan.job(RunLog()), None, None, None if out is None else Path(out))
+def write_candidates(plan: Plan, out: str | None, *, fold_in: bool) -> dict[str, Any]:
+    """Write candidates of the champion; return path, rows, users, fallback_users, version and what was folded in."""
+    log = plan.source() if fold_in else None
+    found = candidates.write(plan.job(RunLog()), None, None, None if out is None else Path(out), log)
     written: dict[str, Any] = found["candidates"]
-    return written
+    return written | {"folded_in": found["folded_in"]} if fold_in else written
 
 
 def folder_of(step: Task[[Plan, str], str], plan: Plan, folder: str, opened: Callable[[Path], object]) -> str:

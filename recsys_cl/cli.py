@@ -52,6 +52,7 @@ def _verb(
     source: bool = False,
     named: bool = True,
     writes: bool = True,
+    champion: bool = False,
 ) -> Callable[[Verb], None]:
     """Make a function ``(job, **arguments) -> result`` a verb.
 
@@ -62,16 +63,17 @@ def _verb(
         source: whether the verb reads a log.
         named: whether it is about one log or model.
         writes: whether it needs the workspace for itself.
+        champion: whether ``--name`` is a model's, of which it asks the champion, unless ``--from`` names a bundle.
     """
 
     def decorate(function: Verb) -> None:
         @functools.wraps(function)
         def command(**values: Any) -> None:
             settings = given_settings(values, stages)
-            _run(function, values, settings, source=source, named=named, writes=writes)
+            _run(function, values, settings, source=source, named=named, writes=writes, champion=champion)
 
         wrapped: Callable[..., None] = settings_options(*stages, shared=shared, only=only)(command)
-        wrapped = _source_options(wrapped) if source else wrapped
+        wrapped = _source_options(wrapped, splits=not champion) if source else wrapped
         main.command(cls=StagedCommand, name=function.__name__)(_common_options(wrapped, named=named))
 
     return decorate
@@ -101,12 +103,12 @@ def _common_options(command: Callable[..., None], *, named: bool) -> Callable[..
     return command
 
 
-def _source_options(command: Callable[..., None]) -> Callable[..., None]:
+def _source_options(command: Callable[..., None], *, splits: bool) -> Callable[..., None]:
     options = [
         click.option("--input", "inputs", type=_PATH, multiple=True, help="file or folder of interactions; repeatable"),
         click.option("--dataset", help="a public data set by name: ml-100k, ml-1m, ml-latest-small, gowalla"),
         click.option("--sample", is_flag=True, help="the built-in synthetic sample"),
-        click.option("--test", type=_PATH, help="the test part of a given split"),
+        click.option("--test", type=_PATH, hidden=not splits, help="the test part of a given split"),
         click.option("--items", type=_PATH, help="file of item titles and categories"),
         click.option("--append", is_flag=True, help="add to the latest snapshot of this name"),
     ]
@@ -116,12 +118,20 @@ def _source_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _run(
-    function: Verb, values: dict[str, Any], settings: dict[str, Any], *, source: bool, named: bool, writes: bool
+    function: Verb,
+    values: dict[str, Any],
+    settings: dict[str, Any],
+    *,
+    source: bool,
+    named: bool,
+    writes: bool,
+    champion: bool,
 ) -> None:
     quiet, as_json = values.pop("quiet"), values.pop("as_json")
     with _told(as_json=as_json):
         values = {key: value for key, value in values.items() if key not in settings and value is not None}
-        job = _job(values, settings, source=source, named=named, quiet=quiet)
+        by_log = source and (not champion or "location" in values)
+        job = _job(values, settings, by_log=by_log, named=named, quiet=quiet)
         if source:
             values["source"] = _source(values)
         if writes:
@@ -134,7 +144,7 @@ def _run(
         sys.exit(1)
 
 
-def _job(values: dict[str, Any], settings: dict[str, Any], *, source: bool, named: bool, quiet: bool) -> Job:
+def _job(values: dict[str, Any], settings: dict[str, Any], *, by_log: bool, named: bool, quiet: bool) -> Job:
     from recsys_cl.progress import Reporter
     from recsys_cl.stages.job import Job
 
@@ -143,7 +153,7 @@ def _job(values: dict[str, Any], settings: dict[str, Any], *, source: bool, name
     tracking = values.pop("tracking_uri", None) or workspace.tracking_uri
     name = values.pop("name", None)
     if named and name is None:
-        name = _name_of_source(values) if source else None
+        name = _name_of_source(values) if by_log else None
         name = name or workspace.only_name()
     return Job(workspace, name or "unnamed", config, tracking, datetime.now(UTC), Reporter(quiet=quiet))
 
@@ -292,15 +302,24 @@ def versions(job: Job) -> dict[str, Any]:
     return {"name": job.name, "versions": store.versions(job.name)}
 
 
-@_verb("candidates")
+@_verb("ingest", "candidates", source=True, champion=True)
+@click.option("--latest", is_flag=True, help="fold in the latest snapshot of this name, as it is")
 @click.option("--for", "users", default="all", show_default=True, help="all, or a file of user ids")
 @click.option("--from", "location", help="bundle path or models:/NAME@ALIAS; by default the champion of --name")
 @click.option("--out", type=_PATH, help="parquet, CSV or JSON Lines file; by default in the workspace")
-def candidates(job: Job, users: str, location: str | None = None, out: Path | None = None) -> dict[str, Any]:
-    """Write the best items for every user."""
-    from recsys_cl.stages.candidates import write
+def candidates(
+    job: Job, source: Source, users: str, *, latest: bool, location: str | None = None, out: Path | None = None
+) -> dict[str, Any]:
+    """Write the best items for every user.
 
-    return write(job, location, None if users == "all" else Path(users), out)
+    With a log its interactions are folded in, without training: histories are read in the log instead of the bundle,
+    and new users are served like any other.
+    """
+    from recsys_cl.stages.candidates import write
+    from recsys_cl.stages.fold_in import log_to_fold_in
+
+    log = log_to_fold_in(source, of_latest=latest)
+    return write(job, location, None if users == "all" else Path(users), out, log)
 
 
 @_verb("candidates", only=("exclude_seen", "allow", "deny"), writes=False)

@@ -134,7 +134,24 @@ def _show_candidates(candidates: dict[str, Any], console: Console) -> None:
     _entry(console, "", str(candidates["path"]))
 
 
+def _show_folded_in(folded: dict[str, Any], console: Console) -> None:
+    text = f"{folded['interactions']:,} interactions of {folded['users']:,} users, {folded['new_users']:,} of them new"
+    _entry(console, "Folded in", text)
+    if folded["unknown_interactions"]:
+        left_out = (
+            f"{folded['unknown_interactions']:,} interactions left out: the model does not know their items "
+            f"({folded['unknown_items']:,}), which need the next training"
+        )
+        _entry(console, "", left_out)
+    for note in folded["notes"]:
+        _entry(console, "", note, style="dim")
+
+
 def _show_written(result: dict[str, Any], console: Console) -> None:
+    if "folded_in" in result:
+        _show_snapshot(result, console)
+        _show_rows(result["rows"], console)
+        _show_folded_in(result["folded_in"], console)
     _show_candidates(result["candidates"], console)
 
 

@@ -80,7 +80,7 @@ class Workspace:
             return names[0]
         if not names:
             raise ConfigError(
-                f"Nothing has been ingested in {self.home} yet: give --input FILE, --dataset or --sample."
+                f"Nothing has been ingested in {self.home} yet: give --name, or --input FILE, --dataset or --sample."
             )
         raise ConfigError(f"Give --name; there are several: {', '.join(names)}.")
 

@@ -104,6 +104,7 @@ def ingest(  # noqa: PLR0913 - the whole of a stage
     test: Path | None = None,
     items: Path | None = None,
     append: bool = False,
+    aside: bool = False,
     described: str | None = None,
     now: datetime,
     reporter: Reporter = SILENT,
@@ -119,12 +120,13 @@ def ingest(  # noqa: PLR0913 - the whole of a stage
         items: file with titles and categories of items.
         append: add the source to the latest snapshot of that name, if there is one; files that are in it already
             are left out.
+        aside: let the latest snapshot of that name stay the latest, if there is one.
         described: a few words on where the log comes from, for reports.
         now: the present; later times cannot be.
         reporter: told what was inferred and how far the work is.
 
     Returns:
-        The snapshot, which is now the latest of its name.
+        The snapshot, which is now the latest of its name, unless it was put aside.
 
     Raises:
         InputError: the input cannot be used. Snapshots made before are as they were.
@@ -137,22 +139,16 @@ def ingest(  # noqa: PLR0913 - the whole of a stage
     fresh = [one for one in inputs if parent is None or one.digest not in parent.manifest["lineage"]]
     if parent is not None and not fresh:
         return replace(parent, reused=True)
-    digest = digest_of(
-        [
-            _RULES,
-            [(one.digest, one.test) for one in fresh],
-            config.model_dump(mode="json", exclude={"batch_rows"}),
-            _items_digest(items),
-            parent.digest if parent else None,
-        ]
-    )
+    digest = _digest(fresh, config, items, parent)
     folder = snapshots / name / digest[:16]
     found = _found(folder, digest)
     if found is None:
         above = parent.manifest | {"folder": str(parent.folder)} if parent else None
         request = Request(digest, fresh, above, items, described, now)
         found = _make(folder, request, config, parent, reporter)
-    _point(snapshots / name / _LATEST, folder.name)
+    pointer = snapshots / name / _LATEST
+    if not (aside and pointer.exists()):
+        _point(pointer, folder.name)
     return found
 
 
@@ -214,6 +210,18 @@ def verify(snapshot: Snapshot) -> None:
             raise IntegrityError(
                 f"{path} is not what was written: its checksum differs. Ingest the log again to restore its snapshot."
             )
+
+
+def _digest(fresh: list[Input], config: IngestConfig, items: Path | None, parent: Snapshot | None) -> str:
+    return digest_of(
+        [
+            _RULES,
+            [(one.digest, one.test) for one in fresh],
+            config.model_dump(mode="json", exclude={"batch_rows"}),
+            _items_digest(items),
+            parent.digest if parent else None,
+        ]
+    )
 
 
 def _make(

@@ -68,7 +68,7 @@ def write_candidates(
 
     Args:
         retriever: what recommends.
-        users: ids of the users; None for every user of the vocabulary.
+        users: ids of the users; None for all there are (`Retriever.user_ids`).
         out: the table to write, ending in .parquet, .csv or .jsonl.
         config: items a user, what to leave out, users held in memory at a time.
         reporter: shows the progress.
@@ -113,9 +113,8 @@ class _Work:
     @classmethod
     def of(cls, retriever: Retriever, users: pl.Series | None, config: CandidatesConfig) -> Self:
         """Look up users and lists of items."""
-        vocabulary = retriever.bundle.vocabulary
-        texts = vocabulary.user_ids if users is None else as_text(ids_of(users, "user_id"))
-        written = written_as(texts, vocabulary.user_kind).alias("user_id")
+        texts = retriever.user_ids if users is None else as_text(ids_of(users, "user_id"))
+        written = written_as(texts, retriever.bundle.vocabulary.user_kind).alias("user_id")
         allow = read_ids(config.allow, "item_id") if config.allow else None
         deny = read_ids(config.deny, "item_id") if config.deny else None
         return cls(retriever, texts, written, config, retriever.items_mask(allow, deny))
@@ -123,9 +122,10 @@ class _Work:
     def fingerprint(self, *, everyone: bool) -> str:
         """Return a digest of all that the parts depend on."""
         users = None if everyone else self.texts.to_list()
+        log = None if self.retriever.log is None else self.retriever.log.digest
         mask = None if self.allowed is None else np.packbits(self.allowed).tobytes().hex()
         settings = [self.config.k, self.config.exclude_seen, self.config.batch_users]
-        return digest_of([self.retriever.digest, users, mask, settings])[:16]
+        return digest_of([self.retriever.digest, log, users, mask, settings])[:16]
 
     def search(self, parts: Path, start: int) -> None:
         """Find the candidates of one batch, unless they are there."""

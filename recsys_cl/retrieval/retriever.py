@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -13,12 +13,14 @@ import numpy.typing as npt
 import polars as pl
 
 from recsys_cl.errors import InputError, nearest
+from recsys_cl.interactions.schema import Interactions
 from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.pairs.ragged import offsets_of
 from recsys_cl.pairs.vocabulary import UNKNOWN
 from recsys_cl.retrieval.bundle import Bundle, read_bundle
 from recsys_cl.retrieval.exact import rank_exact, rank_same
 from recsys_cl.retrieval.faiss_index import Vectors
+from recsys_cl.retrieval.folded_log import FoldedLog
 from recsys_cl.retrieval.frames import Frame, Ids, as_came, as_text, ids_of, is_pandas, table, written_as
 from recsys_cl.retrieval.locations import Location, locate
 from recsys_cl.retrieval.matches import Matches
@@ -39,12 +41,14 @@ class Retriever:
         name: the name reports use.
         version: the registered version, or the first digits of the bundle's digest.
         digest: of the bundle (64 hex digits).
+        log: what was folded in after training; None where nothing was.
     """
 
     bundle: Bundle
     name: str
     version: str = ""
     digest: str = ""
+    log: FoldedLog | None = None
 
     @classmethod
     def load(cls, address: str | Path | Location) -> Self:
@@ -61,6 +65,28 @@ class Retriever:
         location = locate(address)
         bundle, manifest = read_bundle(location.folder)
         return cls(bundle, manifest.name, location.version or manifest.digest[:12], manifest.digest)
+
+    def fold_in(self, log: Interactions | Frame) -> Self:
+        """Return a retriever of the same bundle that reads users' histories in a newer log; nothing is trained.
+
+        Users whom the model has never seen are served like any other. The history of a user in the log is what the log
+        holds, no more: give it whole. Only where it holds nothing that the model can read, as for a user who is not in
+        it, is the history the one that the bundle holds.
+
+        Args:
+            log: a log (`interactions.snapshot.load`), or a frame with `user_id` and `item_id`, oldest first. Items that
+                the model lacks are left out; they need the next training.
+
+        Raises:
+            InputError: the frame lacks a column or an id, a user's id is not of the kind the model knows, or the model
+                knows no item of the log.
+        """
+        return replace(self, log=FoldedLog.of(log, self.bundle.vocabulary))
+
+    @property
+    def user_ids(self) -> pl.Series:
+        """The users there are, as text: those of the log folded in, if one was, else those of the bundle."""
+        return (self.log or self.bundle).vocabulary.user_ids
 
     def rank(self, queries: Queries, k: int, *, exclude_seen: bool = True, allowed: Mask | None = None) -> Matches:
         """Return the best ``k`` items for each query, (q, k).
@@ -100,9 +126,10 @@ class Retriever:
         return found, unknown
 
     def queries_of(self, user_ids: pl.Series) -> Queries:
-        """Return queries for users (ids as text), each with the history the bundle holds; none for the unknown."""
-        nums = self.bundle.vocabulary.user_nums(user_ids)
-        return Queries(nums, self.bundle.histories.take(nums))
+        """Return queries for users (ids as text), each with the history that is known; none for the unknown."""
+        nums = self.bundle.vocabulary.user_nums(user_ids)  # the towers know users by these, whatever the log says
+        stored = self.bundle.histories.take(nums)
+        return Queries(nums, stored if self.log is None else self.log.histories_for(user_ids, stored))
 
     def items_mask(self, allow: Ids | None, deny: Ids | None) -> Mask | None:
         """Return which items (n_items,) the lists of item ids leave; None if all. Unknown ids play no part.

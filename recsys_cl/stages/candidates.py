@@ -13,26 +13,38 @@ from recsys_cl.retrieval.candidates import write_candidates
 from recsys_cl.retrieval.id_files import read_ids
 from recsys_cl.retrieval.locations import Location, locate
 from recsys_cl.retrieval.retriever import Retriever
+from recsys_cl.stages.fold_in import fold_in
+from recsys_cl.stages.foresight import require_writable
+from recsys_cl.stages.ingest import Source
 from recsys_cl.stages.job import Job
 
 
-def write(job: Job, location: str | None, users: Path | None, out: Path | None) -> dict[str, Any]:
+def write(
+    job: Job, location: str | None, users: Path | None, out: Path | None, log: Source | None = None
+) -> dict[str, Any]:
     """Write candidates.
 
     Args:
         job: place, name, settings.
         location: a bundle's path or address; None for the champion of the job's name.
-        users: file of user ids; None for every user the model knows.
+        users: file of user ids; None for every user the model knows, or of the log, if there is one.
         out: the table to write; by default in the workspace.
+        log: where to read histories instead of those the bundle holds; one that names none is the latest snapshot.
 
     Returns:
-        ``candidates`` with path, rows, users, fallback_users and version.
+        ``candidates`` with path, rows, users, fallback_users and version; with a log also ``name``, ``rows`` and
+        ``snapshot`` of it, and ``folded_in`` with users, new_users, interactions, unknown_interactions, unknown_items
+        and notes.
     """
-    retriever = Retriever.load(locate_bundle(job, location))
-    path = out or job.workspace.candidates(job.name) / "candidates.parquet"
+    require_writable(job.config, out)
     asked = None if users is None else read_ids(users, "user_id")
+    retriever = Retriever.load(locate_bundle(job, location))
+    told: dict[str, Any] = {}
+    if log is not None:
+        retriever, told = fold_in(job, retriever, log)
+    path = out or job.workspace.candidates(job.name) / "candidates.parquet"
     result = write_candidates(retriever, asked, path, job.config.candidates, job.reporter)
-    return {"candidates": result.describe()}
+    return {**told, "candidates": result.describe()}
 
 
 def recommend(

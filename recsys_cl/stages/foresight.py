@@ -35,10 +35,20 @@ def require_sound(config: RunConfig, until: str = "candidates", out: Path | None
     if until in {"register", "candidates"}:
         _require_measured(config)
     if until == "candidates":
-        if out is not None:
-            checked_suffix(out)
-        for path in filter(None, (config.candidates.allow, config.candidates.deny)):
-            read_ids(path, "item_id")
+        require_writable(config, out)
+
+
+def require_writable(config: RunConfig, out: Path | None) -> None:
+    """Look whether candidates can be written to ``out`` (None: in the workspace), with the lists of items given.
+
+    Raises:
+        ConfigError: the format is not known.
+        InputError: a list of allowed or denied items cannot be read.
+    """
+    if out is not None:
+        checked_suffix(out)
+    for path in filter(None, (config.candidates.allow, config.candidates.deny)):
+        read_ids(path, "item_id")
 
 
 def _named(config: RunConfig) -> Iterator[tuple[str, str]]:

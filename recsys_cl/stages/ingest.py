@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recsys_cl import __version__
@@ -27,6 +27,7 @@ class Source:
         test: file with the test part of a given split.
         items: file with item titles and categories.
         append: add the inputs to the latest snapshot instead of starting anew.
+        aside: let the latest snapshot stay the latest.
         shared: folder that may hold public data sets already.
     """
 
@@ -36,7 +37,13 @@ class Source:
     test: Path | None = None
     items: Path | None = None
     append: bool = False
+    aside: bool = False
     shared: Path | None = None
+
+    @property
+    def has_log(self) -> bool:
+        """Whether a log is named; if not, the latest snapshot is meant."""
+        return bool(self.inputs or self.dataset or self.sample)
 
 
 def shared_folder(environment: Mapping[str, str]) -> Path:
@@ -72,7 +79,7 @@ def _ingest_dataset(job: Job, name: str, source: Source) -> Snapshot:
     found = datasets.locate(name, job.workspace.downloads, source.shared)
     given = job.config.ingest.model_dump(exclude_unset=True)
     config = IngestConfig.of({**found.settings, **given})
-    source = Source(test=source.test or found.test, items=source.items or found.items, append=source.append)
+    source = replace(source, test=source.test or found.test, items=source.items or found.items)
     return _ingest_files(job, found.paths, source, config, name)
 
 
@@ -87,6 +94,7 @@ def _ingest_files(
         test=source.test,
         items=source.items,
         append=source.append,
+        aside=source.aside,
         described=described,
         now=job.now,
         reporter=job.reporter,

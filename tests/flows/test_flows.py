@@ -168,6 +168,17 @@ def test_candidates_of_the_champion_are_written(toy, tmp_path):
     assert f"`{out}`" in str(artifacts_of(run_id_of(state))["toy-log-candidates"])
 
 
+@pytest.mark.parametrize("inputs", [True, False], ids=["a log", "the latest snapshot"])
+def test_candidates_may_be_made_from_a_log(toy, tmp_path, inputs):
+    plan = toy.plan if inputs else toy.plan.model_copy(update={"inputs": ()})
+    state = candidates(plan, str(tmp_path / "candidates.parquet"), fold_in=True, return_state=True)
+    written = state.result()
+    folded = written["folded_in"]
+    assert written["users"] == folded["users"] >= folded["new_users"]
+    told = str(artifacts_of(run_id_of(state))["toy-log-candidates"])
+    assert f"Folded in: {folded['interactions']:,} interactions of {folded['users']:,} users" in told
+
+
 def test_ingest_tells_what_became_of_the_rows(toy):
     state = ingest(toy.plan, return_state=True)
     assert Path(state.result()).is_dir()

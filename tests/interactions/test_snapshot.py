@@ -119,6 +119,21 @@ def test_adding_twice_adds_once(take: Ingest, tmp_path: Path) -> None:
     assert take(folder, append=True) == second.__class__(second.folder, second.manifest, reused=True)
 
 
+def test_what_is_put_aside_leaves_the_latest_the_latest(take: Ingest, tmp_path: Path) -> None:
+    snapshots = tmp_path / "snapshots"
+    first = take(_log(tmp_path / "a.csv", range(3)), aside=True)
+    assert latest(snapshots, "log") == first, "there was none yet"
+    aside = take(_log(tmp_path / "b.csv", range(4)), aside=True)
+    assert latest(snapshots, "log") == first
+    assert load(aside).frame["user_id"].n_unique() == 4
+    assert take(tmp_path / "b.csv", aside=True).reused
+    assert latest(snapshots, "log") == first
+    take(tmp_path / "b.csv")
+    found = latest(snapshots, "log")
+    assert found is not None
+    assert found.digest == aside.digest
+
+
 def test_cores_are_found_over_old_and_new_rows(take: Ingest) -> None:
     old = pl.DataFrame({"user": ["a", "a", "b"], "item": ["x", "y", "x"], "time": [10**9, 10**9 + 1, 10**9 + 2]})
     new = pl.DataFrame({"user": ["b", "b"], "item": ["y", "z"], "time": [10**9 + 3, 10**9 + 4]})

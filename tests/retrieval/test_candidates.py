@@ -144,6 +144,51 @@ def test_parts_of_another_question_are_not_used(retriever, tmp_path, killed_at, 
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
 
 
+LOG = pl.DataFrame({"user_id": [*range(5, 45), 5, 6], "item_id": [f"i{n % 30:04d}" for n in range(42)]})
+
+
+def test_a_folded_log_tells_whom_there_is_and_what_they_have_seen(retriever, tmp_path):
+    folded = retriever.fold_in(LOG)
+    result = write_candidates(folded, None, tmp_path / "a.parquet", CONFIG)
+    table = pl.read_parquet(tmp_path / "a.parquet")
+    users = sorted(range(5, 45), key=str)
+    assert table["user_id"].unique(maintain_order=True).to_list() == users
+    assert_frame_equal(table.drop("version"), folded.recommend(users, k=6))
+    assert table.join(LOG, on=["user_id", "item_id"]).height == 0
+    assert (result.users, result.fallback_users) == (40, 0)
+    asked = pl.Series([5, 99_999, 44, 48])  # new, unknown, known to both, known to the bundle alone
+    result = write_candidates(folded, asked, tmp_path / "b.parquet", CONFIG)
+    assert_frame_equal(pl.read_parquet(tmp_path / "b.parquet").drop("version"), folded.recommend(asked, k=6))
+    assert (result.users, result.fallback_users) == (4, 1)
+
+
+@pytest.mark.parametrize("log", [None, LOG.reverse(), LOG[:-1]], ids=["none", "other order", "a row less"])
+@pytest.mark.parametrize("users", [None, pl.Series(range(5, 45))], ids=["everyone", "some"])
+def test_batches_of_different_histories_are_never_mixed(retriever, tmp_path, killed_at, monkeypatch, log, users):
+    out, other = tmp_path / "out.parquet", retriever if log is None else retriever.fold_in(log)
+    killed_at(3)
+    with pytest.raises(KeyboardInterrupt):
+        write_candidates(retriever.fold_in(LOG), users, out, CONFIG)
+    monkeypatch.undo()
+    write_candidates(other, users, out, CONFIG)
+    asked = other.user_ids if users is None else users
+    assert_frame_equal(pl.read_parquet(out).drop("version"), other.recommend(asked, k=6))
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_a_killed_run_with_a_log_goes_on_where_it_stopped(retriever, tmp_path, killed_at, monkeypatch, request):
+    out = tmp_path / "out.parquet"
+    killed_at(3)
+    with pytest.raises(KeyboardInterrupt):
+        write_candidates(retriever.fold_in(LOG), None, out, CONFIG)
+    monkeypatch.undo()
+    ranked = request.getfixturevalue("ranked")
+    write_candidates(retriever.fold_in(LOG), None, out, CONFIG)
+    assert ranked == [7, 7, 5]
+    again = retriever.fold_in(LOG)
+    assert_frame_equal(pl.read_parquet(out).drop("version"), again.recommend(again.user_ids, k=6))
+
+
 def test_a_damaged_part_is_named(retriever, tmp_path, killed_at, monkeypatch):
     killed_at(3)
     with pytest.raises(KeyboardInterrupt):
