@@ -169,6 +169,11 @@ class TrainConfig(Settings):
 class SpectralConfig(Settings):
     """The closed form of the spectral contrastive loss."""
 
+    spectral_positives: Literal["user_item", "item_item"] = Field(
+        "user_item", description="what belongs together: users and their items, or neighbours in ordered histories"
+    )
+    neighbour_window: int = Field(10, ge=1, description="how far apart neighbours are in a history at most")
+    neighbour_exponent: float = Field(1.0, ge=0, description="power of the distance by which neighbours count less")
     user_exponent: float = Field(0.35, ge=0, le=1, description="how much less an active user's interactions count")
     item_exponent: float = Field(0.4, ge=0, le=1, description="how much less a popular item's interactions count")
     spectral_power: float = Field(0.7, ge=0, le=2, description="power of the singular values in a user vector")

@@ -74,6 +74,10 @@ class Rows:
         made = list(read()) if whole else []
         return cls(shape, digest, device, (lambda: made) if whole else read)
 
+    def product(self, dense: torch.Tensor) -> torch.Tensor:
+        """Return R ``dense``, (n_users, w), for ``dense`` (n_items, w)."""
+        return torch.cat([along @ dense for along, _ in self._blocks()])
+
     def gram_product(self, dense: torch.Tensor) -> torch.Tensor:
         """Return RᵀR ``dense``, (n_items, w) as ``dense`` itself."""
         return _summed(across @ (along @ dense) for along, across in self._blocks())

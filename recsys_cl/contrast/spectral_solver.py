@@ -115,6 +115,14 @@ def solve(  # noqa: PLR0913 - what is sought, how well, and where
     return Spectrum(vectors * flip, np.sqrt(basis.squares[:dim]).astype(np.float32), basis.rounds, basis.error)
 
 
+@torch.inference_mode()
+def left_vectors(spectrum: Spectrum, matrix: Matrix, device: torch.device | str = "cpu") -> npt.NDArray[np.float32]:
+    """Return the left singular vectors U = R V / s, (n_users, d) float32, of the matrix that was decomposed."""
+    rows = Rows.of(matrix, torch.device(device))
+    vectors, values = (torch.from_numpy(part).to(rows.device) for part in (spectrum.vectors, spectrum.values))
+    return (rows.product(vectors) / values).cpu().numpy()
+
+
 def fold_in(spectrum: Spectrum, known: sp.csr_matrix, new: sp.csr_matrix) -> npt.NDArray[np.float32]:
     """Return vectors for new items beside those of a spectrum, without solving again (Berry et al. 1995).
 

@@ -139,9 +139,11 @@ class FitFacts(Facts):
     """One of several fits.
 
     Attributes:
-        name: "spectral", a kind of gradient descent ("hybrid", "untaught", "sequential"), or "joined_" and kinds.
+        name: "spectral", "neighbours", a kind of gradient descent ("hybrid", "untaught", "sequential"), or "joined_"
+            and what was joined last.
         method: "spectral", "gradient", "hybrid" or "joined".
         dim: length of its vectors.
+        positives: what belongs together in a closed form, as in `SpectralConfig.spectral_positives`.
         taught: whether it also learned what the closed form recommends.
         readings: in how many ways it reads a history.
         parts: names of the fits it joins.
@@ -151,6 +153,7 @@ class FitFacts(Facts):
     name: str
     method: str
     dim: int
+    positives: str = "user_item"
     taught: bool = False
     readings: int = 1
     parts: tuple[str, ...] = ()

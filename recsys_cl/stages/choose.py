@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice, product
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from recsys_cl.config import SpectralConfig, TrainConfig
 from recsys_cl.evaluation.protocol import Examination
+from recsys_cl.pairs.neighbours import most_entries
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.progress import Reporter
 from recsys_cl.stages.descent import Descent
@@ -34,10 +36,12 @@ _SOLVED = {
 }
 _FREE = {
     "spectral_power": (0.7, 0.35, 1.0),
-    "spectral_age_exponent": (1.0, 0.0, 0.5, 1.5),
+    "spectral_age_exponent": (1.0, 0.0, 0.5, 1.5, 2.0),
 }
 _BY_ORDER = {"pair_age_exponent", "spectral_age_exponent"}  # these say nothing where there is no order
+_OF_USERS = {"user_exponent", "pair_age_exponent"}  # nor these where items belong together
 _LOOKS = 1 + sum(len(values) - 1 for values in _FREE.values())
+CLOSED_FORMS = ("spectral", "neighbours")  # names of recipes: of users and items, and of items and their neighbours
 _DIMS = ((32, 64), (128, 256), (512, 1024))  # those of a tuple are found by one solution
 _ROUGHLY = 256  # dimensions from which one round of the solver is enough
 _MANY_ITEMS = 10_000  # beyond this few dimensions are never best, and are not tried
@@ -45,7 +49,9 @@ _TRIALS, _KEEP = 12, 4
 _USERS = 2000  # who are asked which dimension is best
 _FEW = 1024  # by whom it is told how long lists of lessons take
 _FOR_DIMS = 0.95  # share of the budget within which more dimensions, all done with them later and some epochs must fit
-_JUDGED = 6  # looks' worth of time go into priors and weights
+_NEIGHBOURS = 1.7  # it takes so many times as long to solve the neighbours of items
+_FIT, _JOIN = 3, 8  # looks' worth of time that judging a fit takes, and joining it with another
+_MOST_ENTRIES = 1 << 28  # of pairs of neighbours, of 8 bytes each; what has more is left to positives of users
 _GAIN = 1.002  # less than this is no improvement
 _WAYS = {
     "hybrid": "with a teacher",
@@ -166,13 +172,14 @@ class Chooser:
 
     def choose(self) -> Choice:
         """Search, and return what to fit."""
-        self._began, self._later, self._teaching = self.clock(), 0.0, 0.0
+        self._began, self._later, self._teaching, self._judging = self.clock(), 0.0, 0.0, 0.0
         self._descent = Descent(self.pairs, self.config, self.ordered, self.seed, self.device)
         self._trials, self._told = list[dict[str, Any]](), list[str]()
         dim, exponents = self._dimension(self._exponents())
         if not self._are_given(exponents):
             exponents = self._confirmed(dim, exponents)
         self._told.append(f"The closed form has {dim} dimensions, {self._listed(exponents, _FREE)}.")
+        neighbours = self._neighbours(self.config.embedding_dim or dim)
         recipes: dict[str, Recipe] = {}
         if self.config.method in {"auto", "hybrid"}:
             for name, hybrid in self._hybrids(dim).items():
@@ -181,6 +188,8 @@ class Chooser:
             served = self.config.embedding_dim or dim
             closed = self.config.model_copy(update={"method": "spectral", "embedding_dim": served})
             recipes["spectral"] = Recipe(closed, self._rounded(exponents, served))
+            if neighbours is not None:
+                recipes["neighbours"] = Recipe(closed, self._rounded(neighbours, served))
         if len(recipes) > 1:
             self._told.append("All were fitted, and what validation liked best was kept.")
         return Choice(recipes, self._told, self._trials)
@@ -207,7 +216,10 @@ class Chooser:
         return [self.spectral, *islice((one for one in others if one != self.spectral), _TRIALS - 1)]
 
     def _names(self, exponents: Iterable[str]) -> list[str]:
-        return [name for name in exponents if self.ordered or name not in _BY_ORDER]
+        unheeded = set() if self.ordered else _BY_ORDER
+        if self.spectral.spectral_positives == "item_item":
+            unheeded = unheeded | _OF_USERS
+        return [name for name in exponents if name not in unheeded]
 
     def _listed(self, config: SpectralConfig, exponents: Iterable[str]) -> str:
         return ", ".join(f"{name.replace('_', ' ')} {getattr(config, name):g}" for name in self._names(exponents))
@@ -249,11 +261,12 @@ class Chooser:
             marks, config, dim = max(found, key=lambda one: one[0].mean())
             figure = float(marks.mean())
             self._keep_trial(figure, judge, {"dim": dim, **config.model_dump()})
-            cost = _Cost(dims[-1], solving, looking, self._seconds_to_teach(solved, config, dims[-1]))
+            cost = self._cost = _Cost(dims[-1], solving, looking, self._seconds_to_teach(solved, config, dims[-1]))
             if figure <= best * _GAIN:
                 break
             best, chosen, refined = figure, dim, config
             self._later, self._teaching = self._seconds_later(cost), cost.teaching
+            self._judging = (_FIT + (_JOIN if self._descent.is_joined else 0)) * cost.looking
             if dim < dims[-1]:
                 break
         return chosen, refined
@@ -269,6 +282,27 @@ class Chooser:
             listed = self._listed(kept, _SOLVED)
             self._told.append(f"In {dim} dimensions the exponents given were as good, and were kept: {listed}.")
         return best
+
+    def _neighbours(self, dim: int) -> SpectralConfig | None:
+        """Return the best exponents of the closed form of items and their neighbours, or None where there is none."""
+        if not self._has_neighbours:
+            return None
+        needed = _NEIGHBOURS * self._cost.now + self._seconds_later(self._cost)
+        if self._spent() + needed > self.config.budget_seconds:
+            self._told.append("That of items and their neighbours would have gone beyond the budget.")
+            return None
+        judge = Judge(some_of(self.validation, _USERS, self.seed))
+        given = self._rounded(self.spectral.model_copy(update={"spectral_positives": "item_item"}), dim)
+        marks, kept = self._refined(self.solver.solve(given, dim), given, dim, judge, closely=True)
+        self._keep_trial(float(marks.mean()), judge, {"dim": dim, **kept.model_dump()})
+        self._told.append(f"That of items and their neighbours has {dim}, {self._listed(kept, _FREE)}.")
+        return kept
+
+    @cached_property
+    def _has_neighbours(self) -> bool:
+        entries = most_entries(self.pairs.histories, self.spectral.neighbour_window)
+        wanted = self.config.method != "hybrid" and self.spectral.spectral_positives == "user_item"
+        return self.ordered and wanted and 0 < entries <= _MOST_ENTRIES
 
     def _are_given(self, config: SpectralConfig) -> bool:
         return all(getattr(config, name) == getattr(self.spectral, name) for name in _SOLVED)
@@ -302,8 +336,9 @@ class Chooser:
     def _has_time_for(self, cost: _Cost, spectral: SpectralConfig) -> bool:
         # Where few dimensions are served, epochs are worth more than a better teacher.
         epochs = 1 if self._descent.is_joined else 2
-        looks = 1 if self._are_given(spectral) else 2  # the second is at what was given
-        needed = looks * cost.now + self._seconds_later(cost) + self._descent.least_seconds(epochs, cost.teaching)
+        anew = 0 if self._are_given(spectral) else 1  # a solution of what was given
+        needed = (1 + self._has_neighbours * _NEIGHBOURS + anew) * cost.now + self._seconds_later(cost)
+        needed += self._descent.least_seconds(epochs, cost.teaching)
         return self._spent() + needed < _FOR_DIMS * self.config.budget_seconds
 
     def _seconds_later(self, cost: _Cost) -> float:
@@ -312,7 +347,8 @@ class Chooser:
         It is solved anew for the refit; what it serves is judged with priors and weights.
         """
         served = self.config.method != "hybrid" and not self.config.embedding_dim
-        return cost.solving + (_JUDGED * cost.looking if served else 0)
+        judging = (_FIT + self._has_neighbours * (_FIT + _JOIN)) * cost.looking if served else 0.0
+        return (1 + self._has_neighbours * _NEIGHBOURS) * cost.solving + judging
 
     def _ladder(self) -> list[tuple[int, ...]]:
         """Return the dimensions to be tried; those of a tuple by one solution."""
@@ -331,7 +367,7 @@ class Chooser:
     def _hybrids(self, teacher_dim: int) -> dict[str, TrainConfig]:
         """Return settings for as many epochs as a fit and a refit have time for, by name; none if there is none."""
         left = self.config.budget_seconds - self._spent() - self._later
-        epochs = self._descent.epochs(left, self._teaching)
+        epochs = self._descent.epochs(left, self._teaching, self._judging)
         if self.config.method == "hybrid":
             epochs = epochs or {next(iter(self._descent.kinds)): 1}
         if not epochs:

@@ -91,21 +91,22 @@ class Descent:
             return 2 * (epochs * SAFETY * self.seconds(kind) + teaching * config.taught)
         return 0.0
 
-    def epochs(self, seconds: float, teaching: float) -> dict[str, int]:
+    def epochs(self, seconds: float, teaching: float, judging: float) -> dict[str, int]:
         """Return how many epochs there is time for: of as many kinds as can have many, else of the first with any.
 
         Args:
             seconds: for one fit of each kind, and a refit of one.
             teaching: how long a teacher takes to say what it recommends.
+            judging: how long it takes to judge and to join what one kind learned.
         """
         for count in range(len(self.kinds), 1, -1):
             several = {kind: self.kinds[kind].taught for kind in islice(self.kinds, count)}
-            each = (seconds - 2 * teaching * any(several.values())) / (1 + count)
+            each = (seconds - count * judging - 2 * teaching * any(several.values())) / (1 + count)
             found = {kind: self._epochs(kind, each) for kind in several}
             if min(found.values()) >= min(_MANY_EPOCHS, self.config.epochs):
                 return found
         for kind, config in self.kinds.items():
-            if epochs := self._epochs(kind, seconds / 2 - (teaching if config.taught else 0)):
+            if epochs := self._epochs(kind, (seconds - judging) / 2 - (teaching if config.taught else 0)):
                 return {kind: epochs}
         return {}
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from recsys_cl.config import TrainConfig
@@ -18,7 +18,7 @@ from recsys_cl.files import read_json, whole_folder, write_json
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.stages.choose import Recipe
 from recsys_cl.stages.job import Job
-from recsys_cl.stages.judge import Judge, best_of, some_of
+from recsys_cl.stages.judge import Judge, Marks, best_of, some_of
 from recsys_cl.stages.pairs import FittedOn, Prepared, add_pairs
 from recsys_cl.stages.teach import lists_of, taught_users
 from recsys_cl.towers.two_tower import TwoTower
@@ -28,7 +28,8 @@ from recsys_cl.training.spectral import Solver
 
 _USERS = 2048  # drawn for what is asked of a fit
 _SCORES_EACH_EPOCH = 1 << 25  # of fewer users where they would take more
-_WEIGHTS, _EVEN = (0.2, 0.35, 0.5, 0.65, 0.8), 0.5  # of the first of two that are joined
+_WEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the first of two that are joined, beside as much as it has parts
+MARKS = "validation.npy"  # beside the towers: what the list of each user asked was worth
 _SAID: dict[FittedOn, str] = {
     "train": "Fitting on the training part",
     "train_and_validation": "Fitting anew on the training and validation parts, for as long",
@@ -54,35 +55,43 @@ class Fitter:
         """Fit, choosing epochs and prior by validation or, given the facts of an earlier fit, ``like`` that one."""
         if folder.exists():
             return
-        config, made = recipe.train, self._made(recipe.train, folder.name)
+        config, made = recipe.train, self._made(recipe, folder.name)
         self.job.reporter.say(f"{_SAID[self.fitted_on]}: {how_fitted(made, ())}, {made.dim:,} dimensions.")
         trained = self._trained(recipe, like, folder.with_name(f"{folder.name}-checkpoints"))
         facts = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name != "towers"}
-        facts |= made.model_dump(include={"method", "dim", "taught", "readings"}) | {"validation_metric": self._metric}
+        facts |= made.model_dump(include={"method", "dim", "positives", "taught", "readings"}) | {
+            "validation_metric": self._metric
+        }
         facts |= {name: like[name] for name in ("kept", "tried") if like and name in like}
-        prior = PopularityPrior(**like["prior"]) if like else self._prior(config, trained.towers, self._judge)
-        self._keep(trained.towers, prior, facts, folder)
-
-    def join(self, fits: Path, parts: Sequence[str], folder: Path, *, like: dict[str, Any] | None = None) -> None:
-        """Join two of ``fits``, weighed by validation or ``like`` an earlier join."""
-        if folder.exists():
-            return
-        self.job.reporter.say(f"Joining {' and '.join(parts)}.")
-        towers = [TwoTower.load(fits / name) for name in parts]
-        if like is None:
-            if (judge := self._judge) is None:
-                return
-            first, second = (judge.scores(part) for part in towers)
-            weight = best_of({one: judge.marks_by(torch.lerp(second, first, one)) for one in _WEIGHTS}, _EVEN)
-            joined = TwoTower.joined(towers, (weight, 1 - weight))
-            facts = dict[str, Any](read_json(fits / parts[1] / "training.json"))
-            prior = self._prior(self.job.config.train, joined, judge)
-            facts |= {"method": "joined", "parts": list(parts), "weight": weight, "dim": joined.spec.embedding_dim}
-            facts |= {"best_validation": prior.validation}
+        if like:
+            self._keep(trained.towers, PopularityPrior(**like["prior"]), facts, folder)
         else:
-            facts, prior = like, PopularityPrior(**like["prior"])
-            joined = TwoTower.joined(towers, (facts["weight"], 1 - facts["weight"]))
-        self._keep(joined, prior, facts, folder)
+            scores = None if self._judge is None else self._judge.scores(trained.towers)
+            self._keep_judged(config, trained.towers, scores, facts, folder)
+
+    def join(self, first: Path, second: Path, folder: Path) -> None:
+        """Join what lies in two folders, itself fitted or joined, weighed by validation."""
+        if folder.exists() or (judge := self._judge) is None:
+            return
+        self.job.reporter.say(f"Joining {first.name} and {second.name}.")
+        towers = [TwoTower.load(one) for one in (first, second)]
+        ones, others = (judge.scores(part) for part in towers)
+        before = read_json(first / "training.json")
+        parts, weights = before.get("parts", [first.name]), before.get("weights", [1.0])
+        even = len(parts) / (len(parts) + 1)
+        marks = {one: judge.marks_by(torch.lerp(others, ones, one)) for one in (*_WEIGHTS, even)}
+        weight = best_of(marks, even)
+        joined = TwoTower.joined(towers, (weight, 1 - weight))
+        facts = dict[str, Any](read_json(second / "training.json"))
+        facts |= {"method": "joined", "parts": [*parts, second.name], "dim": joined.spec.embedding_dim}
+        facts |= {"weights": [*(weight * one for one in weights), 1 - weight]}
+        self._keep_judged(self.job.config.train, joined, torch.lerp(others, ones, weight), facts, folder)
+
+    def join_like(self, parts: Path, folder: Path, like: dict[str, Any]) -> None:
+        """Join what lies in ``parts`` as was joined before."""
+        if not folder.exists():
+            towers = [TwoTower.load(parts / name) for name in like["parts"]]
+            self._keep(TwoTower.joined(towers, like["weights"]), PopularityPrior(**like["prior"]), like, folder)
 
     @cached_property
     def pairs(self) -> PairSet:
@@ -106,14 +115,17 @@ class Fitter:
         config = self.job.config
         return Solver(self.pairs.histories, self.prepared.ordered, config.seed, config.device, self.job.reporter)
 
-    def _made(self, config: TrainConfig, name: str) -> FitFacts:
-        readings = 1 if config.method == "spectral" else len(readings_of(config, ordered=self.prepared.ordered))
+    def _made(self, recipe: Recipe, name: str) -> FitFacts:
+        config, positives = recipe.train, recipe.spectral.spectral_positives
+        if config.method == "spectral":
+            return FitFacts(name=name, method=config.method, dim=config.dim, positives=positives)
+        readings = len(readings_of(config, ordered=self.prepared.ordered))
         return FitFacts(name=name, method=config.method, dim=config.dim, taught=config.taught, readings=readings)
 
     def _trained(self, recipe: Recipe, like: dict[str, Any] | None, checkpoints: Path) -> Trained:
         config, length = recipe.train, self.pairs.config.history_length
-        asked = like is None and self.validation is not None
-        validate = partial(self._figure, config) if asked else None
+        judge = self._epoch_judge if like is None else None
+        validate = None if judge is None else partial(self._figure, config, judge)
         start, lists = None, None
         if config.method != "gradient":
             solved = self.solver.solve(recipe.spectral, config.solved_dim, checkpoints / "spectral")
@@ -142,30 +154,49 @@ class Fitter:
             reporter=self.job.reporter,
         )
 
-    def _prior(self, config: TrainConfig, towers: TwoTower, judge: Judge | None) -> PopularityPrior:
+    def _prior(self, config: TrainConfig, scores: torch.Tensor, judge: Judge) -> PopularityPrior:
         """Return the prior that is judged best, or none with its figure where none is wanted."""
-        if judge is None:
-            return PopularityPrior()
-        scores = judge.scores(towers)
         if not config.popularity_prior:
             return PopularityPrior(validation=float(judge.marks_by(scores).mean()))
         return fit_prior(
             self.pairs.histories, config.temperature, lambda prior: float(judge.marks_by(scores, prior).mean())
         )
 
-    def _figure(self, config: TrainConfig, towers: TwoTower) -> float:
+    def _figure(self, config: TrainConfig, judge: Judge, towers: TwoTower) -> float:
         """Return what validation gives, as the towers would be served: with their best prior."""
-        return self._prior(config, towers, self._epoch_judge).validation or 0.0
+        return self._prior(config, judge.scores(towers), judge).validation or 0.0
 
     @property
     def _metric(self) -> str:
         return "" if self._judge is None else f"ndcg_at_{self._judge.k}"
 
-    def _keep(self, towers: TwoTower, prior: PopularityPrior, facts: dict[str, Any], folder: Path) -> None:
+    def _keep_judged(
+        self, config: TrainConfig, towers: TwoTower, scores: torch.Tensor | None, facts: dict[str, Any], folder: Path
+    ) -> None:
+        """Keep towers with their best prior, and what each user's list was worth with it, if anybody was asked."""
+        if (judge := self._judge) is None or scores is None:
+            self._keep(towers, PopularityPrior(), facts, folder)
+            return
+        prior = self._prior(config, scores, judge)
+        marks = judge.marks_by(scores, prior.scores(self.pairs.histories, config.temperature))
+        if facts["method"] == "joined":
+            facts |= {"best_validation": prior.validation}
+        self._keep(towers, prior, facts, folder, marks)
+
+    def _keep(
+        self,
+        towers: TwoTower,
+        prior: PopularityPrior,
+        facts: dict[str, Any],
+        folder: Path,
+        marks: Marks | None = None,
+    ) -> None:
         towers.set_prior(prior.scores(self.pairs.histories, self.job.config.train.temperature))
         with whole_folder(folder) as scratch:
             towers.save(scratch)
             write_json(scratch / "training.json", facts | {"prior": asdict(prior)})
+            if marks is not None:
+                np.save(scratch / MARKS, marks, allow_pickle=False)
 
     @cached_property
     def _judge(self) -> Judge | None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from recsys_cl.config import RunConfig
 from recsys_cl.evaluation.facts import TrainingFacts
 from recsys_cl.evaluation.findings import kept_of
 from recsys_cl.files import read_json, whole_folder, write_json
-from recsys_cl.stages.choose import Choice, Chooser, Recipe
-from recsys_cl.stages.fit import Fitter
+from recsys_cl.stages.choose import CLOSED_FORMS, Choice, Chooser, Recipe
+from recsys_cl.stages.fit import MARKS, Fitter
 from recsys_cl.stages.job import Job
+from recsys_cl.stages.judge import best_of
 from recsys_cl.stages.pairs import FittedOn, Prepared, open_prepared
 from recsys_cl.stages.tried import compared
 from recsys_cl.towers.two_tower import TwoTower
@@ -70,10 +74,8 @@ def train(job: Job, prepared: Prepared) -> TrainedRun:
     tried = run.folder / "tried"
     for name, recipe in recipes.items():
         fitter.fit(recipe, tried / name)
-    if "spectral" in recipes and job.config.train.embedding_dim is None:  # joined vectors are as long as both
-        for name in recipes.keys() - {"spectral"}:
-            fitter.join(tried, ("spectral", name), tried / f"joined_{name}")
-    best = max((folder.name for folder in _tried(run)), key=lambda name: _judged(tried / name))
+    likeliest = _joined(job, fitter, list(recipes), tried)
+    best = _best(tried, (folder.name for folder in _tried(run)), likeliest)
     if not (run.folder / "train").exists():
         with whole_folder(run.folder / "train") as scratch:
             shutil.copytree(tried / best, scratch, dirs_exist_ok=True)
@@ -144,6 +146,31 @@ def _unheeded(config: RunConfig, *, ordered: bool) -> list[str]:
     ]
 
 
+def _joined(job: Job, fitter: Fitter, fitted: list[str], tried: Path) -> str:
+    """Join the closed forms, then each kind of gradient descent with what of them is best; return what is likeliest.
+
+    Parts that err apart are better together, and the less can be told on validation the more so: what was joined with
+    the first kind is likeliest. Nothing is joined where the length of vectors is given.
+    """
+    closed = [name for name in fitted if name in CLOSED_FORMS]
+    if job.config.train.embedding_dim is not None or not closed or len(fitted) == 1:
+        return fitted[0]
+    base = closed[0]
+    for name in closed[1:]:
+        fitter.join(tried / base, tried / name, tried / f"joined_{name}")
+        base = _best(tried, (*closed, f"joined_{name}"), f"joined_{name}")
+    kinds = [name for name in fitted if name not in closed]
+    for name in kinds:
+        fitter.join(tried / base, tried / name, tried / f"joined_{name}")
+    return f"joined_{kinds[0]}" if kinds else base
+
+
+def _best(tried: Path, names: Iterable[str], given: str) -> str:
+    """Return which is best on validation, or what is ``given`` where that is as good but for chance."""
+    marks = {name: np.load(tried / name / MARKS) for name in names if (tried / name / MARKS).exists()}
+    return best_of(marks, given) if marks else given
+
+
 def _tried(run: TrainedRun) -> list[Path]:
     return sorted(folder for folder in (run.folder / "tried").iterdir() if (folder / "training.json").exists())
 
@@ -158,10 +185,4 @@ def _refit(run: TrainedRun, fitter: Fitter, recipes: dict[str, Recipe], best: st
     for name in like["parts"]:
         facts: dict[str, Any] = read_json(run.folder / "tried" / name / "training.json")
         fitter.fit(recipes[name], parts / name, like=facts)
-    fitter.join(parts, like["parts"], folder, like=like)
-
-
-def _judged(folder: Path) -> float:
-    """Return what validation gave with the best prior; nothing where there was no validation."""
-    facts = read_json(folder / "training.json")
-    return float(facts["prior"]["validation"] or 0.0)
+    fitter.join_like(parts, folder, like)

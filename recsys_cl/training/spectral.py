@@ -5,9 +5,11 @@ is least where f(u).g(i) is the truncated singular value decomposition U S V' of
 al. 2021, arXiv 2106.04156), M being the interactions and Du, Di its sums. A user is then R's row times V, so no
 user needs a vector of their own. In general form, the exponents being chosen on validation:
 
-- M is age^-`pair_age_exponent`, age 1 being the newest interaction of a user; R = Du^-`user_exponent` M
-  Di^-`item_exponent`;
-- an item as a candidate is Di^`item_exponent` V, as part of a history Di^-`item_exponent` V S^`spectral_power`;
+- with positives of users and items M is age^-`pair_age_exponent`, age 1 being the newest interaction of a user, and
+  R = Du^-`user_exponent` M Di^-`item_exponent`; with positives of items and items M is the weights of neighbours in
+  ordered histories (`pairs.neighbours`), and R = Di^-`item_exponent` M Di^-`item_exponent`;
+- an item as a candidate is Di^`item_exponent` V, as part of a history Di^-`item_exponent` V S^`spectral_power`, with
+  U in place of V where items and items belong together;
 - a user is the direction of the sum over the history of age^-`spectral_age_exponent` times the latter.
 
 Candidates are scaled to length one on average, which makes scores comparable from log to log. Columns of V are
@@ -26,8 +28,10 @@ import scipy.sparse as sp
 import torch
 
 from recsys_cl.config import SpectralConfig
-from recsys_cl.contrast.spectral_solver import Spectrum, solve
+from recsys_cl.contrast.spectral_solver import Spectrum, left_vectors, solve
+from recsys_cl.errors import InputError
 from recsys_cl.pairs.histories import Histories
+from recsys_cl.pairs.neighbours import neighbours_of
 from recsys_cl.pairs.ragged import row_numbers
 from recsys_cl.progress import SILENT, Reporter
 from recsys_cl.towers.spec import TowerSpec, shared_out
@@ -41,12 +45,15 @@ class ClosedForm:
 
     Attributes:
         spectrum: V and S.
-        item_sums: (n_items,) float32, Di.
+        history_vectors: (n_items, d) float32, what stands for an item in a history: V for positives of users and
+            items, U for those of items and items, whose eigenvalues may be negative.
+        item_sums: (n_items,) float32, Di, sums of the columns of M.
         n_users: users of the log.
         ordered: whether the order of histories means something; if not, they are sets.
     """
 
     spectrum: Spectrum
+    history_vectors: npt.NDArray[np.float32]
     item_sums: npt.NDArray[np.float32]
     n_users: int
     ordered: bool
@@ -75,7 +82,8 @@ class ClosedForm:
         candidates = _power(self.item_sums, config.item_exponent)[:, None] * vectors
         candidates /= np.linalg.norm(candidates, axis=1)[self.item_sums > 0].mean()
         relative = (values / values[0]) ** np.float32(config.spectral_power)
-        contexts = _power(self.item_sums, -config.item_exponent)[:, None] * vectors * relative
+        of_histories = self.history_vectors[:, :dim] * relative
+        contexts = _power(self.item_sums, -config.item_exponent)[:, None] * of_histories
         towers = TwoTower(spec, where)
         for name, table in (("item", candidates), ("context", contexts)):
             towers.tables[name][:, : len(values)] = torch.from_numpy(table).to(where)
@@ -147,12 +155,12 @@ def solve_log(  # noqa: PLR0913 - one argument for each thing the caller decides
         reporter: shows the progress.
 
     Raises:
-        InputError: there is no interaction.
+        InputError: there is no interaction, or neighbours are sought where there is no order.
         IntegrityError: the checkpoint is damaged.
     """
-    ratings, item_sums = _normalised(histories, config, config.pair_age_exponent if ordered else 0.0)
+    matrix, item_sums = _normalised(histories, config, ordered=ordered)
     found = solve(
-        ratings,
+        matrix,
         dim,
         tolerance=config.tolerated_error,
         max_rounds=config.most_rounds,
@@ -161,13 +169,33 @@ def solve_log(  # noqa: PLR0913 - one argument for each thing the caller decides
         checkpoint=checkpoint,
         reporter=reporter,
     )
-    return ClosedForm(found, item_sums, len(histories), ordered)
+    of_users = config.spectral_positives == "user_item"
+    history_vectors = found.vectors if of_users else left_vectors(found, matrix, device_of(device))
+    return ClosedForm(found, history_vectors, item_sums, len(histories), ordered)
 
 
 def _normalised(
+    histories: Histories, config: SpectralConfig, *, ordered: bool
+) -> tuple[sp.csr_matrix, npt.NDArray[np.float32]]:
+    """Return R (users or items, n_items) float32, and the sums (n_items,) float32 of the columns of M."""
+    if config.spectral_positives == "user_item":
+        return _of_users(histories, config, config.pair_age_exponent if ordered else 0.0)
+    if not ordered:
+        raise InputError("The log tells no order, so items have no neighbours; use --spectral-positives user_item.")
+    return _of_neighbours(histories, config)
+
+
+def _of_neighbours(histories: Histories, config: SpectralConfig) -> tuple[sp.csr_matrix, npt.NDArray[np.float32]]:
+    weights = neighbours_of(histories, config.neighbour_window, config.neighbour_exponent)
+    item_sums = np.asarray(weights.sum(axis=0), np.float32).ravel()
+    scale = _power(item_sums, -config.item_exponent)
+    weights.data *= np.repeat(scale, np.diff(weights.indptr)) * scale[weights.indices]
+    return weights, item_sums
+
+
+def _of_users(
     histories: Histories, config: SpectralConfig, age_exponent: float
 ) -> tuple[sp.csr_matrix, npt.NDArray[np.float32]]:
-    """Return R (users, n_items) float32, and the sums (n_items,) float32 of the columns of M."""
     users = row_numbers(histories.lengths)
     ages = histories.indptr[users + 1] - np.arange(len(users))
     weights = ages.astype(np.float32) ** np.float32(-age_exponent)

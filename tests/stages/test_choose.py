@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
@@ -63,7 +64,9 @@ def chooser(prepared: Prepared, seconds_a_look: float = 0.0, **settings: Any) ->
 
 def test_with_time_enough_every_rung_is_tried_and_both_methods_are_fitted(prepared):
     choice = chooser(prepared).choose()
-    assert set(choice.recipes) == {"spectral", "hybrid", "untaught", "sequential"}
+    assert set(choice.recipes) == {"spectral", "neighbours", "hybrid", "untaught", "sequential"}
+    assert choice.recipes["neighbours"].spectral.spectral_positives == "item_item"
+    assert choice.recipes["spectral"].spectral.spectral_positives == "user_item"
     assert choice.recipes["untaught"].train.taught_items == 0
     assert [trial["dim"] for trial in choice.trials][:16] == [64] * 12 + [128] * 4
     train, spectral = choice.recipes["spectral"].train, choice.recipes["spectral"].spectral
@@ -82,6 +85,7 @@ def test_without_time_for_anything_there_is_still_a_closed_form(prepared):
     choice = chooser(prepared, 1000.0, budget="1s").choose()
     assert set(choice.recipes) == {"spectral"}
     assert len(choice.trials) == 3  # one setting on each rung, then the fewest dimensions
+    assert "That of items and their neighbours would have gone beyond the budget." in choice.told
     assert any("Gradient descent was left out" in sentence for sentence in choice.told)
 
 
@@ -118,7 +122,10 @@ def judge_by_dimensions(monkeypatch: pytest.MonkeyPatch, figures: dict[int, floa
 def test_dimensions_grow_while_validation_improves(prepared, monkeypatch, figures, found, chosen):
     judge_by_dimensions(monkeypatch, figures)
     choice = chooser(prepared, method="spectral").choose()
-    assert [trial["dim"] for trial in choice.trials if trial["dim"] < 64] == found
+    trials = [trial for trial in choice.trials if trial["spectral_positives"] == "user_item"]
+    assert [trial["dim"] for trial in trials if trial["dim"] < 64] == found
+    assert choice.trials[-1]["spectral_positives"] == "item_item"
+    assert choice.trials[-1]["dim"] == chosen
     assert choice.recipes["spectral"].train.embedding_dim == chosen
     assert any(sentence.startswith(f"The closed form has {chosen} dimensions") for sentence in choice.told)
 
@@ -137,7 +144,8 @@ def test_many_dimensions_are_solved_in_one_round_and_few_in_as_many_as_are_given
     judge_by_dimensions(monkeypatch, {4: 0.1, 8: 0.2, 16: 0.3, 32: 0.4})
     recipes = chooser(prepared, embedding_dim=8).choose().recipes
     rounds = {name: recipe.spectral.most_rounds for name, recipe in recipes.items()}
-    assert rounds == {"hybrid": 1, "untaught": 1, "sequential": 1, "spectral": 12}  # hybrids start from 32 dimensions
+    # hybrids start from 32 dimensions
+    assert rounds == {"hybrid": 1, "untaught": 1, "sequential": 1, "spectral": 12, "neighbours": 12}
     assert chooser(prepared, method="spectral").choose().recipes["spectral"].spectral.most_rounds == 1
 
 
@@ -188,12 +196,18 @@ def test_what_is_given_is_not_chosen(prepared):
     assert {told.recipes[name].train.teacher_dim for name in ("hybrid", "untaught")} == {5}
     alone = chooser(prepared, embedding_dim=8, method="spectral").choose()
     assert {trial["dim"] for trial in alone.trials} == {8}
-    assert set(chooser(prepared, method="spectral").choose().recipes) == {"spectral"}
+    assert set(chooser(prepared, method="spectral").choose().recipes) == {"spectral", "neighbours"}
+    neighbours = chooser(prepared, method="spectral", spectral_positives="item_item").choose()
+    assert set(neighbours.recipes) == {"spectral"}
+    assert {trial["spectral_positives"] for trial in neighbours.trials} == {"item_item"}
+    assert len({(trial["user_exponent"], trial["pair_age_exponent"]) for trial in neighbours.trials}) == 1
 
 
 def test_where_there_is_no_order_ages_are_not_tried(prepared):
     unordered = replace(chooser(prepared), ordered=False)
-    trials = unordered.choose().trials
+    choice = unordered.choose()
+    trials = choice.trials
+    assert "neighbours" not in choice.recipes
     for name in ("pair_age_exponent", "spectral_age_exponent"):
         assert len({trial[name] for trial in trials}) == 1
 
@@ -208,11 +222,10 @@ def test_a_choice_is_kept_and_what_validation_likes_best_is_refitted(prepared, t
     run = stage.train(begun, prepared)
     folders = {folder.parent.name: read_json(folder) for folder in run.folder.glob("tried/*/training.json")}
     assert set(folders) == {
-        "spectral",
-        *("hybrid", "untaught", "sequential"),
-        *("joined_hybrid", "joined_untaught", "joined_sequential"),
+        *("spectral", "neighbours", "hybrid", "untaught", "sequential"),
+        *("joined_neighbours", "joined_hybrid", "joined_untaught", "joined_sequential"),
     }
-    best = max(folders, key=lambda name: folders[name]["prior"]["validation"])
+    best = run.training("train")["kept"]
     assert run.training("train_and_validation")["method"] == folders[best]["method"]
     assert run.training("train_and_validation")["prior"] == folders[best]["prior"]
     for part in ("train", "train_and_validation"):
@@ -248,19 +261,48 @@ def test_what_is_best_is_judged_without_a_prior_too(prepared, tmp_path):
     run = stage.train(job(tmp_path, popularity_prior=False), prepared)
     priors = {folder.parent.name: read_json(folder)["prior"] for folder in run.folder.glob("tried/*/training.json")}
     assert all(prior["strength"] == 0 and prior["validation"] > 0 for prior in priors.values())
-    best = max(prior["validation"] for prior in priors.values())
-    assert run.training("train")["prior"]["validation"] == best
+    assert run.training("train")["prior"] == priors[run.training("train")["kept"]]
 
 
-def test_joined_towers_are_refitted_from_both_parts(prepared, tmp_path, monkeypatch):
-    judged = stage._judged
-    monkeypatch.setattr(stage, "_judged", lambda folder: judged(folder) + (folder.name == "joined_untaught"))
+def liked(monkeypatch: pytest.MonkeyPatch, *favourites: str) -> None:
+    """Let the first of the favourites that is among what is compared be the best."""
+
+    def best(_tried: Path, names: Iterable[str], given: str) -> str:
+        found = list(names)
+        return next((name for name in favourites if name in found), given)
+
+    monkeypatch.setattr(stage, "_best", best)
+
+
+@pytest.mark.parametrize(
+    ("favourites", "parts"),
+    [
+        (("joined_untaught", "joined_neighbours"), ["spectral", "neighbours", "untaught"]),
+        (("joined_untaught", "spectral"), ["spectral", "untaught"]),
+        (("joined_untaught", "neighbours"), ["neighbours", "untaught"]),
+        (("joined_neighbours",), ["spectral", "neighbours"]),
+    ],
+)
+def test_joined_towers_are_refitted_from_all_their_parts(prepared, tmp_path, monkeypatch, favourites, parts):
+    liked(monkeypatch, *favourites)
     run = stage.train(job(tmp_path, refit="all"), prepared)
     for fitted_on in ("train", "train_and_validation", "all"):
         towers, vocabulary = run.towers(fitted_on), prepared.vocabulary(fitted_on)
-        assert len(towers.spec.readings) > 1
+        assert len(towers.spec.readings) == len(parts)
         assert towers.spec.n_items == vocabulary.n_items
-    assert run.training("all")["weight"] == run.training("train")["weight"]
+    assert run.training("all")["parts"] == parts
+    assert run.training("all")["weights"] == run.training("train")["weights"]
+    assert sum(run.training("all")["weights"]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("noise", "kept"), [(0.1, "joined"), (0.001, "hybrid")])
+def test_what_is_likeliest_is_kept_unless_another_is_better_by_more_than_chance(tmp_path, noise, kept):
+    spread = np.random.default_rng(0).normal(size=50) * noise
+    for name, marks in (("joined", np.full(50, 0.3)), ("hybrid", 0.301 + spread - spread.mean())):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / fit.MARKS, marks)
+    assert stage._best(tmp_path, ["hybrid", "joined"], "joined") == kept
+    assert stage._best(tmp_path, ["nothing was asked"], "joined") == "joined"
 
 
 def test_no_budget_takes_settings_as_they_are_given(prepared, tmp_path):

@@ -48,14 +48,20 @@ def timed(monkeypatch: pytest.MonkeyPatch, *, taught: float, alone: float) -> No
 )
 def test_as_many_epochs_as_a_few_fits_have_time_for(pairs, monkeypatch, taught, alone, epochs):
     timed(monkeypatch, taught=taught, alone=alone)
-    assert made(pairs).epochs(120.0, teaching=10.0) == epochs
+    assert made(pairs).epochs(120.0, teaching=10.0, judging=0.0) == epochs
+
+
+def test_judging_takes_its_time_from_every_kind(pairs, monkeypatch):
+    timed(monkeypatch, taught=4.0, alone=1.0)
+    assert made(pairs).epochs(126.0, teaching=10.0, judging=3.0) == {"sequential": 30, "hybrid": 8}
+    assert made(pairs).epochs(125.0, teaching=10.0, judging=95.0) == {"sequential": 15}
 
 
 def test_where_vectors_are_short_the_teacher_comes_first(pairs, monkeypatch):
     timed(monkeypatch, taught=7.0, alone=1.4)
     for settings in ({"embedding_dim": 8}, {"method": "hybrid"}):
-        assert made(pairs, **settings).epochs(120.0, teaching=10.0) == {"hybrid": 7}
-        assert made(pairs, **settings).epochs(30.0, teaching=10.0) == {"sequential": 10}
+        assert made(pairs, **settings).epochs(120.0, teaching=10.0, judging=0.0) == {"hybrid": 7}
+        assert made(pairs, **settings).epochs(30.0, teaching=10.0, judging=0.0) == {"sequential": 10}
         assert made(pairs, **settings).least_seconds(2, teaching=10.0) == pytest.approx(2 * (2 * 7 + 10))
     assert made(pairs).least_seconds(2, teaching=10.0) == pytest.approx(2 * 2 * 1.4)
 
@@ -78,7 +84,7 @@ def test_without_lessons_nobody_is_taught(pairs):
 
 def test_the_closed_form_alone_needs_none(pairs, tmp_path):
     assert made(pairs, method="spectral").kinds == {}
-    assert made(pairs, method="spectral").epochs(120.0, teaching=0.0) == {}
+    assert made(pairs, method="spectral").epochs(120.0, teaching=0.0, judging=0.0) == {}
     single = Histories(np.arange(7), np.arange(6, dtype=np.int32) % 5, None, np.ones(6, np.float32), 5)
     uncut = write_pairs(single, tmp_path / "single", PairsConfig())
     assert made(uncut).kinds == {}

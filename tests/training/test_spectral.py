@@ -35,20 +35,37 @@ def scores(towers: TwoTower, log: Histories):
     return towers.query_vectors(queries) @ towers.item_vectors().T
 
 
+def slow_neighbours(log, config):
+    """Count who comes near whom, by loops."""
+    near = np.zeros((log.n_items, log.n_items))
+    for user in range(len(log)):
+        row = log.row(user)
+        for place, item in enumerate(row):
+            for apart in range(1, config.neighbour_window + 1):
+                if place + apart < len(row) and row[place + apart] != item:
+                    near[item, row[place + apart]] += apart**-config.neighbour_exponent
+    return near + near.T
+
+
 def slow_scores(log, asked, config, dim, *, history_length=50):
     """The formula in dense double precision, with numpy's own decomposition, for ordered histories."""
     weighed = np.zeros((len(log), log.n_items))
     for user in range(len(log)):
         for age, item in enumerate(log.row(user)[::-1], start=1):
             weighed[user, item] += age**-config.pair_age_exponent
+    among_items = config.spectral_positives == "item_item"
+    if among_items:
+        weighed = slow_neighbours(log, config)
     user_sums, item_sums = weighed.sum(axis=1), weighed.sum(axis=0)
-    by_user = np.where(user_sums > 0, np.maximum(user_sums, 1e-300) ** -config.user_exponent, 0)
+    user_exponent = config.item_exponent if among_items else config.user_exponent
+    by_user = np.where(user_sums > 0, np.maximum(user_sums, 1e-300) ** -user_exponent, 0)
     by_item = np.where(item_sums > 0, np.maximum(item_sums, 1e-300) ** -config.item_exponent, 0)
-    _, values, transposed = np.linalg.svd(by_user[:, None] * weighed * by_item)
+    left, values, transposed = np.linalg.svd(by_user[:, None] * weighed * by_item)
     vectors, values = transposed[:dim].T, values[:dim]
+    of_histories = left[:, :dim] if among_items else vectors
     candidates = np.where(item_sums > 0, np.maximum(item_sums, 1e-300) ** config.item_exponent, 0)[:, None] * vectors
     candidates /= np.linalg.norm(candidates, axis=1)[item_sums > 0].mean()
-    contexts = by_item[:, None] * vectors * (values / values[0]) ** config.spectral_power
+    contexts = by_item[:, None] * of_histories * (values / values[0]) ** config.spectral_power
     users = np.zeros((len(asked), dim))
     for user in range(len(asked)):
         for age, item in enumerate(asked.row(user)[-history_length:][::-1], start=1):
@@ -72,11 +89,25 @@ def log() -> Histories:
         {"user_exponent": 0.5, "item_exponent": 0.5, "spectral_power": 1.0},
         {"user_exponent": 0.0, "item_exponent": 0.0, "spectral_power": 0.0},
         {"user_exponent": 1.0, "item_exponent": 1.0, "pair_age_exponent": 2.0, "spectral_power": 2.0},
+        {"spectral_positives": "item_item"},
+        {"spectral_positives": "item_item", "neighbour_window": 2, "neighbour_exponent": 0.5, "spectral_power": 1.0},
     ],
 )
 def test_scores_are_those_of_the_formula(log, exponents):
     expected = slow_scores(log, log, SpectralConfig.of(exponents), 4)
     np.testing.assert_allclose(scores(solved(log, **exponents), log), expected, rtol=2e-3, atol=2e-4)
+
+
+def test_items_that_only_come_by_turns_have_negative_eigenvalues_and_are_found():
+    log = histories([[0, 1], [1, 0], [0, 1, 0, 1], [2, 3], [3, 2]], 4)
+    config = {"spectral_positives": "item_item", "neighbour_window": 1}
+    found = scores(solved(log, dim=4, **config), histories([[0], [1], [2], [3]], 4))
+    assert found.argmax(axis=1).tolist() == [1, 0, 3, 2]
+
+
+def test_without_order_items_have_no_neighbours(log):
+    with pytest.raises(InputError, match="--spectral-positives user_item"):
+        solved(log, ordered=False, spectral_positives="item_item")
 
 
 def test_only_the_recent_history_makes_a_user(log):
