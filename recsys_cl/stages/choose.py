@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, product
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from recsys_cl.evaluation.protocol import Examination
 from recsys_cl.pairs.neighbours import most_entries
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.progress import Reporter
+from recsys_cl.stages.choice import Choice, Recipe
 from recsys_cl.stages.descent import Descent
 from recsys_cl.stages.judge import Judge, Marks, best_of, some_of
 from recsys_cl.stages.teach import lists_of
@@ -35,13 +36,12 @@ _SOLVED = {
     "pair_age_exponent": (0.15, 0.0, 0.4),
 }
 _FREE = {
-    "spectral_power": (0.7, 0.35, 1.0),
-    "spectral_age_exponent": (1.0, 0.0, 0.5, 1.5, 2.0),
+    "spectral_power": (0.35, 0.7, 1.0),
+    "spectral_age_exponent": (0.0, 0.5, 1.0, 1.5, 2.0),
 }
 _BY_ORDER = {"pair_age_exponent", "spectral_age_exponent"}  # these say nothing where there is no order
 _OF_USERS = {"user_exponent", "pair_age_exponent"}  # nor these where items belong together
-_LOOKS = 1 + sum(len(values) - 1 for values in _FREE.values())
-CLOSED_FORMS = ("spectral", "neighbours")  # names of recipes: of users and items, and of items and their neighbours
+_LOOKS = 1 + 2 * len(_FREE)  # at what is given, and at what lies on either side of it
 _DIMS = ((32, 64), (128, 256), (512, 1024))  # those of a tuple are found by one solution
 _ROUGHLY = 256  # dimensions from which one round of the solver is enough
 _MANY_ITEMS = 10_000  # beyond this few dimensions are never best, and are not tried
@@ -100,46 +100,6 @@ class _Cost:
     def now(self) -> float:
         """Seconds until its settings are known."""
         return self.solving + (1 + _LOOKS) * self.looking
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Complete settings of one fit."""
-
-    train: TrainConfig
-    spectral: SpectralConfig
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a budget bought.
-
-    Attributes:
-        recipes: what to fit and compare, by name: "spectral", and kinds of gradient descent (`descent.Descent`).
-        told: how it came about, sentence by sentence.
-        trials: everything tried, with its figure (NDCG on validation) and the seconds after which it was known.
-    """
-
-    recipes: dict[str, Recipe]
-    told: list[str]
-    trials: list[dict[str, Any]]
-
-    def describe(self) -> dict[str, Any]:
-        """Return it JSON-ready."""
-        recipes = {
-            method: {"train": one.train.model_dump(mode="json"), "spectral": one.spectral.model_dump(mode="json")}
-            for method, one in self.recipes.items()
-        }
-        return {"recipes": recipes, "told": self.told, "trials": self.trials}
-
-    @classmethod
-    def of(cls, described: dict[str, Any]) -> Self:
-        """Return the choice that was described."""
-        recipes = {
-            method: Recipe(TrainConfig.of(parts["train"]), SpectralConfig.of(parts["spectral"]))
-            for method, parts in described["recipes"].items()
-        }
-        return cls(recipes, described["told"], described["trials"])
 
 
 @dataclass
@@ -274,10 +234,10 @@ class Chooser:
     def _confirmed(self, dim: int, chosen: SpectralConfig) -> SpectralConfig:
         """Return what was chosen in few dimensions, or what was given if in ``dim`` it is as good but for chance."""
         judge = Judge(some_of(self.validation, _USERS, self.seed))
-        given = self._rounded(self.spectral, dim)
-        marks, kept = self._refined(self.solver.solve(given, dim), given, dim, judge, closely=True)
-        self._keep_trial(float(marks.mean()), judge, {"dim": dim, **kept.model_dump()})
-        best = best_of({kept: marks, chosen: self._marks_of(self.solver.solve(chosen, dim), chosen, dim, judge)}, kept)
+        kept = chosen.model_copy(update={name: getattr(self.spectral, name) for name in _SOLVED})
+        found = {one: self._marks_of(self.solver.solve(one, dim), one, dim, judge) for one in (kept, chosen)}
+        self._keep_trial(float(found[kept].mean()), judge, {"dim": dim, **kept.model_dump()})
+        best = best_of(found, kept)
         if best == kept:
             listed = self._listed(kept, _SOLVED)
             self._told.append(f"In {dim} dimensions the exponents given were as good, and were kept: {listed}.")
@@ -313,10 +273,15 @@ class Chooser:
         """Return what is given or, ``closely``, the best exponents that need no other solution, and their marks."""
         best, marks = given, self._marks_of(solved, given, dim, judge)
         for name in self._names(_FREE) if closely else ():
-            others = (best.model_copy(update={name: value}) for value in _FREE[name])
-            found = {best: marks} | {one: self._marks_of(solved, one, dim, judge) for one in others if one != best}
-            best = best_of(found, best)
-            marks = found[best]
+            at = getattr(best, name)
+            below = [value for value in _FREE[name] if value < at][::-1]
+            for way in (below, [value for value in _FREE[name] if value > at]):
+                for value in way:  # further, as long as that is better by more than chance
+                    other = best.model_copy(update={name: value})
+                    found = {best: marks, other: self._marks_of(solved, other, dim, judge)}
+                    if best_of(found, best) == best:
+                        break
+                    best, marks = other, found[other]
         return marks, best
 
     def _seconds_to_teach(self, solved: ClosedForm, config: SpectralConfig, dim: int) -> float:

@@ -99,12 +99,17 @@ class Descent:
             teaching: how long a teacher takes to say what it recommends.
             judging: how long it takes to judge and to join what one kind learned.
         """
-        for count in range(len(self.kinds), 1, -1):
-            several = {kind: self.kinds[kind].taught for kind in islice(self.kinds, count)}
-            each = (seconds - count * judging - 2 * teaching * any(several.values())) / (1 + count)
-            found = {kind: self._epochs(kind, each) for kind in several}
-            if min(found.values()) >= min(_MANY_EPOCHS, self.config.epochs):
-                return found
+        several: dict[str, int] = {}
+        for count in range(2, len(self.kinds) + 1):
+            kinds = list(islice(self.kinds, count))
+            taught = any(self.kinds[kind].taught for kind in kinds)
+            each = (seconds - count * judging - 2 * teaching * taught) / (1 + count)
+            # Epochs are timed when they are first asked for, so that the dear ones are asked for last.
+            if any(self._epochs(kind, each) < min(_MANY_EPOCHS, self.config.epochs) for kind in kinds):
+                break
+            several = {kind: self._epochs(kind, each) for kind in kinds}
+        if several:
+            return several
         for kind, config in self.kinds.items():
             if epochs := self._epochs(kind, (seconds - judging) / 2 - (teaching if config.taught else 0)):
                 return {kind: epochs}

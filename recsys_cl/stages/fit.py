@@ -16,7 +16,7 @@ from recsys_cl.evaluation.findings import how_fitted
 from recsys_cl.evaluation.protocol import Examination, examine
 from recsys_cl.files import read_json, whole_folder, write_json
 from recsys_cl.pairs.pair_set import PairSet
-from recsys_cl.stages.choose import Recipe
+from recsys_cl.stages.choice import Recipe
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.judge import Judge, Marks, best_of, some_of
 from recsys_cl.stages.pairs import FittedOn, Prepared, add_pairs

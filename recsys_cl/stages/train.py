@@ -15,7 +15,8 @@ from recsys_cl.config import RunConfig
 from recsys_cl.evaluation.facts import TrainingFacts
 from recsys_cl.evaluation.findings import kept_of
 from recsys_cl.files import read_json, whole_folder, write_json
-from recsys_cl.stages.choose import CLOSED_FORMS, Choice, Chooser, Recipe
+from recsys_cl.stages.choice import CLOSED_FORMS, Choice, Recipe
+from recsys_cl.stages.choose import Chooser
 from recsys_cl.stages.fit import MARKS, Fitter
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.judge import best_of

@@ -24,19 +24,16 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 import torch
 
 from recsys_cl.config import SpectralConfig
 from recsys_cl.contrast.spectral_solver import Spectrum, left_vectors, solve
-from recsys_cl.errors import InputError
 from recsys_cl.pairs.histories import Histories
-from recsys_cl.pairs.neighbours import neighbours_of
-from recsys_cl.pairs.ragged import row_numbers
 from recsys_cl.progress import SILENT, Reporter
 from recsys_cl.towers.spec import TowerSpec, shared_out
 from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.device import device_of
+from recsys_cl.training.spectral_matrix import normalised, power
 
 
 @dataclass(frozen=True)
@@ -79,11 +76,11 @@ class ClosedForm:
             readings=shared_out(dim, (config.spectral_age_exponent if self.ordered else 0.0,)),
         )
         vectors, values = self.spectrum.vectors[:, :dim], self.spectrum.values[:dim]
-        candidates = _power(self.item_sums, config.item_exponent)[:, None] * vectors
+        candidates = power(self.item_sums, config.item_exponent)[:, None] * vectors
         candidates /= np.linalg.norm(candidates, axis=1)[self.item_sums > 0].mean()
         relative = (values / values[0]) ** np.float32(config.spectral_power)
         of_histories = self.history_vectors[:, :dim] * relative
-        contexts = _power(self.item_sums, -config.item_exponent)[:, None] * of_histories
+        contexts = power(self.item_sums, -config.item_exponent)[:, None] * of_histories
         towers = TwoTower(spec, where)
         for name, table in (("item", candidates), ("context", contexts)):
             towers.tables[name][:, : len(values)] = torch.from_numpy(table).to(where)
@@ -158,7 +155,7 @@ def solve_log(  # noqa: PLR0913 - one argument for each thing the caller decides
         InputError: there is no interaction, or neighbours are sought where there is no order.
         IntegrityError: the checkpoint is damaged.
     """
-    matrix, item_sums = _normalised(histories, config, ordered=ordered)
+    matrix, item_sums = normalised(histories, config, ordered=ordered)
     found = solve(
         matrix,
         dim,
@@ -172,44 +169,3 @@ def solve_log(  # noqa: PLR0913 - one argument for each thing the caller decides
     of_users = config.spectral_positives == "user_item"
     history_vectors = found.vectors if of_users else left_vectors(found, matrix, device_of(device))
     return ClosedForm(found, history_vectors, item_sums, len(histories), ordered)
-
-
-def _normalised(
-    histories: Histories, config: SpectralConfig, *, ordered: bool
-) -> tuple[sp.csr_matrix, npt.NDArray[np.float32]]:
-    """Return R (users or items, n_items) float32, and the sums (n_items,) float32 of the columns of M."""
-    if config.spectral_positives == "user_item":
-        return _of_users(histories, config, config.pair_age_exponent if ordered else 0.0)
-    if not ordered:
-        raise InputError("The log tells no order, so items have no neighbours; use --spectral-positives user_item.")
-    return _of_neighbours(histories, config)
-
-
-def _of_neighbours(histories: Histories, config: SpectralConfig) -> tuple[sp.csr_matrix, npt.NDArray[np.float32]]:
-    weights = neighbours_of(histories, config.neighbour_window, config.neighbour_exponent)
-    item_sums = np.asarray(weights.sum(axis=0), np.float32).ravel()
-    scale = _power(item_sums, -config.item_exponent)
-    weights.data *= np.repeat(scale, np.diff(weights.indptr)) * scale[weights.indices]
-    return weights, item_sums
-
-
-def _of_users(
-    histories: Histories, config: SpectralConfig, age_exponent: float
-) -> tuple[sp.csr_matrix, npt.NDArray[np.float32]]:
-    users = row_numbers(histories.lengths)
-    ages = histories.indptr[users + 1] - np.arange(len(users))
-    weights = ages.astype(np.float32) ** np.float32(-age_exponent)
-    user_sums = np.bincount(users, weights, len(histories)).astype(np.float32)
-    item_sums = np.bincount(histories.item_nums, weights, histories.n_items).astype(np.float32)
-    weights *= _power(user_sums, -config.user_exponent)[users]
-    weights *= _power(item_sums, -config.item_exponent)[histories.item_nums]
-    shape = (len(histories), histories.n_items)
-    items = np.array(histories.item_nums)  # torch warns of what lies on disk and can't be written
-    return sp.csr_matrix((weights, items, histories.indptr), shape=shape), item_sums
-
-
-def _power(sums: npt.NDArray[np.float32], exponent: float) -> npt.NDArray[np.float32]:
-    """Return ``sums`` to a power, and zero where they are zero: who did nothing is nowhere."""
-    raised = np.zeros_like(sums)
-    np.power(sums, np.float32(exponent), out=raised, where=sums > 0)
-    return raised

@@ -21,7 +21,8 @@ from recsys_cl.pairs.pair_set import write_pairs
 from recsys_cl.progress import SILENT
 from recsys_cl.stages import choose, fit
 from recsys_cl.stages import train as stage
-from recsys_cl.stages.choose import Choice, Chooser
+from recsys_cl.stages.choice import Choice
+from recsys_cl.stages.choose import Chooser
 from recsys_cl.stages.ingest import Source, ingest
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.pairs import Prepared, prepare

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from closed_form import solve_towers
 from planted_log import ITEMS, USERS, all_queries, recall_of_group
@@ -13,6 +14,7 @@ from recsys_cl.contrast import spectral_solver
 from recsys_cl.errors import InputError
 from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.towers.two_tower import TwoTower
+from recsys_cl.training import spectral_matrix
 
 EXACT = {"tolerated_error": 1e-7, "most_rounds": 60}
 
@@ -108,6 +110,18 @@ def test_items_that_only_come_by_turns_have_negative_eigenvalues_and_are_found()
 def test_without_order_items_have_no_neighbours(log):
     with pytest.raises(InputError, match="--spectral-positives user_item"):
         solved(log, ordered=False, spectral_positives="item_item")
+
+
+def test_a_log_that_is_too_large_to_be_held_is_read_by_blocks_of_users(log, monkeypatch):
+    whole, sums = spectral_matrix.normalised(log, SpectralConfig(), ordered=True)
+    towers = solved(log)
+    monkeypatch.setattr(spectral_matrix, "_HELD", 20)
+    blocks, same_sums = spectral_matrix.normalised(log, SpectralConfig(), ordered=True)
+    assert len(blocks) > 3
+    assert max(block.nnz for block in blocks) < 20 + log.lengths.max()
+    np.testing.assert_allclose(sp.vstack(blocks[:]).toarray(), whole.toarray(), rtol=1e-6)
+    np.testing.assert_allclose(same_sums, sums, rtol=1e-6)
+    np.testing.assert_allclose(scores(solved(log), log), scores(towers, log), atol=1e-4)
 
 
 def test_only_the_recent_history_makes_a_user(log):
