@@ -2,7 +2,7 @@
 
 First the exponents of the closed form, by successive halving over few users and few dimensions, then more of both. Then
 its dimensions, while more of them improve validation and time allows. Then how many epochs of gradient descent the rest
-of the budget pays for. What comes of it is one to three complete settings, to be fitted and judged alike.
+of the budget pays for. What comes of it are complete settings of one fit or of several, to be fitted and judged alike.
 """
 
 from __future__ import annotations
@@ -261,8 +261,10 @@ class Chooser:
     @cached_property
     def _has_neighbours(self) -> bool:
         entries = most_entries(self.pairs.histories, self.spectral.neighbour_window)
-        wanted = self.config.method != "hybrid" and self.spectral.spectral_positives == "user_item"
-        return self.ordered and wanted and 0 < entries <= _MOST_ENTRIES
+        # Short vectors that gradient descent learned are better than a closed form cut short.
+        wanted = self._descent.is_joined or self.config.method == "spectral"
+        others = self.spectral.spectral_positives == "user_item"
+        return self.ordered and wanted and others and 0 < entries <= _MOST_ENTRIES
 
     def _are_given(self, config: SpectralConfig) -> bool:
         return all(getattr(config, name) == getattr(self.spectral, name) for name in _SOLVED)
