@@ -151,7 +151,7 @@ class Chooser:
             if neighbours is not None:
                 recipes["neighbours"] = Recipe(closed, self._rounded(neighbours, served))
         if len(recipes) > 1:
-            self._told.append("All were fitted, and what validation liked best was kept.")
+            self._told.append("All were fitted and judged on validation; less than two standard errors is chance.")
         return Choice(recipes, self._told, self._trials)
 
     def _exponents(self) -> SpectralConfig:
