@@ -9,6 +9,12 @@ from recsys_cl.pairs.histories import Histories
 from recsys_cl.pairs.ragged import row_numbers
 
 
+def has_neighbours(histories: Histories) -> bool:
+    """Return whether anybody took two different items, so that `neighbours_of` has an entry."""
+    users, items = row_numbers(histories.lengths), histories.item_nums
+    return bool(((users[1:] == users[:-1]) & (items[1:] != items[:-1])).any())
+
+
 def most_entries(histories: Histories, window: int) -> int:
     """Return how many entries `neighbours_of` has at most."""
     return int(2 * np.minimum(np.maximum(histories.lengths - 1, 0), window).dot(histories.lengths))

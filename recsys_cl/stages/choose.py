@@ -18,7 +18,7 @@ import numpy as np
 
 from recsys_cl.config import SpectralConfig, TrainConfig
 from recsys_cl.evaluation.protocol import Examination
-from recsys_cl.pairs.neighbours import most_entries
+from recsys_cl.pairs.neighbours import has_neighbours, most_entries
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.progress import Reporter
 from recsys_cl.stages.choice import Choice, Recipe
@@ -264,7 +264,7 @@ class Chooser:
         # Short vectors that gradient descent learned are better than a closed form cut short.
         wanted = self._descent.is_joined or self.config.method == "spectral"
         others = self.spectral.spectral_positives == "user_item"
-        return self.ordered and wanted and others and 0 < entries <= _MOST_ENTRIES
+        return self.ordered and wanted and others and entries <= _MOST_ENTRIES and has_neighbours(self.pairs.histories)
 
     def _are_given(self, config: SpectralConfig) -> bool:
         return all(getattr(config, name) == getattr(self.spectral, name) for name in _SOLVED)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys_cl.pairs.histories import Histories
-from recsys_cl.pairs.neighbours import most_entries, neighbours_of
+from recsys_cl.pairs.neighbours import has_neighbours, most_entries, neighbours_of
 
 
 def histories(rows: list[list[int]], n_items: int) -> Histories:
@@ -42,8 +42,11 @@ def test_against_loops(rows, window, exponent):
     np.testing.assert_allclose(found.toarray(), expected, rtol=1e-6)
     assert found.dtype == np.float32
     assert found.nnz <= most_entries(log, window)
+    assert has_neighbours(log) == (found.nnz > 0)
 
 
 @pytest.mark.parametrize("rows", [[[]], [[1]], [[1], [], [2]], [[3, 3, 3]]])
 def test_who_took_one_item_has_no_neighbours(rows):
-    assert neighbours_of(histories(rows, 4), window=10, exponent=1.0).nnz == 0
+    log = histories(rows, 4)
+    assert neighbours_of(log, window=10, exponent=1.0).nnz == 0
+    assert not has_neighbours(log)
