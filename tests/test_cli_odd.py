@@ -218,7 +218,10 @@ def test_a_steep_age_exponent_is_sound(few_items, home, recsys):
     assert_candidates_are_sound(told)
 
 
-@pytest.mark.parametrize(("method", "flag"), [("hybrid", "--age-exponents"), ("spectral", "--spectral-age-exponent")])
+@pytest.mark.parametrize(
+    ("method", "flag"),
+    [("hybrid", "--age-exponents"), ("spectral", "--spectral-age-exponent"), ("spectral", "--neighbour-window")],
+)
 def test_ages_of_a_log_without_an_order_change_nothing_and_that_is_said(method, flag, home, recsys, tmp_path):
     log = write_log(tmp_path / "sets.csv", [row[:2] for row in drawn(60, 30, 900)])
     command = ["train", "--home", home, "--input", log, *SMALL, "--method", method, "--budget", "0s"]

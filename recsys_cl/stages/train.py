@@ -137,6 +137,8 @@ def _unheeded(config: RunConfig, *, ordered: bool) -> list[str]:
         "age_exponents": config.train,
         "spectral_age_exponent": config.spectral,
         "pair_age_exponent": config.spectral,
+        "neighbour_window": config.spectral,
+        "neighbour_exponent": config.spectral,
     }
     names = [name for name, part in parts.items() if getattr(part, name) != type(part).model_fields[name].default]
     if ordered or not names:
