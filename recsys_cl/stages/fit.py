@@ -65,9 +65,10 @@ class Fitter:
         facts |= {name: like[name] for name in ("kept", "tried") if like and name in like}
         if like:
             self._keep(trained.towers, PopularityPrior(**like["prior"]), facts, folder)
+        elif (judge := self._judge) is None:
+            self._keep(trained.towers, PopularityPrior(), facts, folder)
         else:
-            scores = None if self._judge is None else self._judge.scores(trained.towers)
-            self._keep_judged(config, trained.towers, scores, facts, folder)
+            self._keep_judged(config, trained.towers, judge, judge.scores(trained.towers), facts, folder)
 
     def join(self, first: Path, second: Path, folder: Path) -> None:
         """Join what lies in two folders, itself fitted or joined, weighed by validation."""
@@ -85,7 +86,7 @@ class Fitter:
         facts = dict[str, Any](read_json(second / "training.json"))
         facts |= {"method": "joined", "parts": [*parts, second.name], "dim": joined.spec.embedding_dim}
         facts |= {"weights": [*(weight * one for one in weights), 1 - weight]}
-        self._keep_judged(self.job.config.train, joined, torch.lerp(others, ones, weight), facts, folder)
+        self._keep_judged(self.job.config.train, joined, judge, torch.lerp(others, ones, weight), facts, folder)
 
     def join_like(self, parts: Path, folder: Path, like: dict[str, Any]) -> None:
         """Join what lies in ``parts`` as was joined before."""
@@ -171,12 +172,15 @@ class Fitter:
         return "" if self._judge is None else f"ndcg_at_{self._judge.k}"
 
     def _keep_judged(
-        self, config: TrainConfig, towers: TwoTower, scores: torch.Tensor | None, facts: dict[str, Any], folder: Path
+        self,
+        config: TrainConfig,
+        towers: TwoTower,
+        judge: Judge,
+        scores: torch.Tensor,
+        facts: dict[str, Any],
+        folder: Path,
     ) -> None:
-        """Keep towers with their best prior, and what each user's list was worth with it, if anybody was asked."""
-        if (judge := self._judge) is None or scores is None:
-            self._keep(towers, PopularityPrior(), facts, folder)
-            return
+        """Keep towers with their best prior, and what each user's list was worth with it."""
         prior = self._prior(config, scores, judge)
         marks = judge.marks_by(scores, prior.scores(self.pairs.histories, config.temperature))
         if facts["method"] == "joined":
