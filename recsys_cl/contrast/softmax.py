@@ -2,7 +2,7 @@
 
 The same as chaining `transforms` and a cross-entropy, without ever holding a (b, n) matrix: each block of logits is
 made, normalised and turned into its share of the gradient while it is warm, which leaves little to pay beside the
-three matrix products.
+three matrix products. What is multiplied is rounded to `quick_dtype`; sums, exponentials and the loss are not.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any
 import torch
 
 from recsys_cl.contrast import cores
+from recsys_cl.contrast.precision import quick_dtype
 
-_BLOCK_BYTES = {"cpu": 8 << 20, "cuda": 512 << 20}  # of logits that a core holds at a time
+_BLOCK_BYTES = {"cpu": 16 << 20, "cuda": 512 << 20}  # of logits that a core holds at a time
 
 
 class _SoftmaxLoss(torch.autograd.Function):
@@ -28,7 +29,8 @@ class _SoftmaxLoss(torch.autograd.Function):
         known: torch.Tensor,
         weights: torch.Tensor,
     ) -> torch.Tensor:
-        n = len(candidates)
+        n, dtype = len(candidates), _dtype_of(queries)
+        quick_candidates = candidates.to(dtype)
         shares = weights / weights.sum()
         rows = positives // n
         row_shares = torch.zeros_like(queries[:, 0]).index_add_(0, rows, shares)
@@ -44,7 +46,7 @@ class _SoftmaxLoss(torch.autograd.Function):
             its = slice(right[number], right[number + 1])
             entries, row = positives[its] - start * n, rows[its] - start
             block = queries[start:stop]
-            scores = _product(block, candidates.T)
+            scores = _product(block.to(dtype), quick_candidates.T)
             flat = scores.view(-1)
             kept = flat[entries]
             scores -= shift
@@ -58,8 +60,9 @@ class _SoftmaxLoss(torch.autograd.Function):
             if (idle := share == 0).any():
                 scores[idle] = 0  # a query without a positive, of which nothing else may be left either
             flat.index_add_(0, entries, -shares[its] / share[row])
-            query_gradient[start:stop] = _product(scores, candidates) * share.unsqueeze(1)
-            return _product((block * share.unsqueeze(1)).T, scores).T
+            rounded, weighed = scores.to(dtype), (block * share.unsqueeze(1)).to(dtype)
+            query_gradient[start:stop] = _product(rounded, quick_candidates) * share.unsqueeze(1)
+            return _product(rounded.T, weighed)
 
         def learn_from_some(first: int) -> torch.Tensor:
             gradient = torch.zeros_like(candidates)
@@ -104,14 +107,22 @@ def softmax_loss(
     return loss
 
 
+def _dtype_of(queries: torch.Tensor) -> torch.dtype:
+    """Return in which numbers the products are taken: those of the queries where they are told to be exact."""
+    return quick_dtype(queries.device) if queries.dtype == torch.float32 else queries.dtype
+
+
 def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Return ``left @ right``, on a processor by numpy's BLAS, which on some is twice as quick as torch's."""
-    if left.is_cuda:
-        return (left @ right).to(left.dtype)
+    """Return ``left @ right``, float32 if they are rounded."""
+    if left.is_cuda or left.dtype == torch.bfloat16:
+        return (left @ right).to(torch.promote_types(left.dtype, torch.float32))
+    # numpy's BLAS is on some processors twice as quick as torch's.
     return torch.from_numpy(left.detach().numpy() @ right.detach().numpy())
 
 
 def _row_blocks(rows: int, columns: int, like: torch.Tensor) -> list[int]:
-    budget = _BLOCK_BYTES["cuda" if like.is_cuda else "cpu"]
-    step = max(1, min(budget // (columns * like.element_size()), -(-rows // cores.shares())))
-    return [*range(0, rows, step), rows]
+    """Return the bounds of blocks that are alike in size, as many for each core."""
+    budget, hands = _BLOCK_BYTES["cuda" if like.is_cuda else "cpu"], cores.shares()
+    most = max(1, budget // (columns * like.element_size()))
+    count = min(rows, hands * -(-rows // (hands * most)))
+    return [rows * number // count for number in range(count + 1)] if count else [0]

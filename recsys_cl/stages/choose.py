@@ -22,6 +22,7 @@ from recsys_cl.pairs.neighbours import has_neighbours, most_entries
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.progress import Reporter
 from recsys_cl.stages.choice import Choice, Recipe
+from recsys_cl.stages.cost import Cost, Judging
 from recsys_cl.stages.descent import Descent
 from recsys_cl.stages.judge import Judge, Marks, best_of, some_of
 from recsys_cl.stages.teach import lists_of
@@ -41,7 +42,6 @@ _FREE = {
 }
 _BY_ORDER = {"pair_age_exponent", "spectral_age_exponent"}  # these say nothing where there is no order
 _OF_USERS = {"user_exponent", "pair_age_exponent"}  # nor these where items belong together
-_LOOKS = 1 + 2 * len(_FREE)  # at what is given, and at what lies on either side of it
 _DIMS = ((32, 64), (128, 256), (512, 1024))  # those of a tuple are found by one solution
 _ROUGHLY = 256  # dimensions from which one round of the solver is enough
 _MANY_ITEMS = 10_000  # beyond this few dimensions are never best, and are not tried
@@ -49,8 +49,6 @@ _TRIALS, _KEEP = 12, 4
 _USERS = 2000  # who are asked which dimension is best
 _FEW = 1024  # by whom it is told how long lists of lessons take
 _FOR_DIMS = 0.95  # share of the budget within which more dimensions, all done with them later and some epochs must fit
-_NEIGHBOURS = 1.7  # it takes so many times as long to solve the neighbours of items
-_FIT, _JOIN = 3, 8  # looks' worth of time that judging a fit takes, and joining it with another
 _MOST_ENTRIES = 1 << 28  # of pairs of neighbours, of 8 bytes each; what has more is left to positives of users
 _GAIN = 1.002  # less than this is no improvement
 _WAYS = {
@@ -73,33 +71,6 @@ class _Rung:
 # Exponents that are best in few dimensions are not so in many; what many items need is tried in many.
 _FEW_ITEMS_RUNGS = (_Rung(1000, 64, 0.06), _Rung(2000, 128, 0.12))
 _MANY_ITEMS_RUNGS = (_Rung(1000, 256, 0.07), _Rung(2000, 512, 0.14))
-
-
-@dataclass(frozen=True)
-class _Cost:
-    """What a closed form costs in seconds.
-
-    Attributes:
-        dim: its dimensions.
-        solving: to solve it.
-        looking: to see how it fares on the users asked.
-        teaching: to see what it recommends to those whom it teaches.
-    """
-
-    dim: int
-    solving: float
-    looking: float
-    teaching: float
-
-    def grown(self, dim: int) -> _Cost:
-        """Return what more dimensions would cost, by how costs were seen to grow."""
-        times = dim / self.dim
-        return _Cost(dim, self.solving * times**1.3, self.looking * times**0.66, self.teaching * times**0.66)
-
-    @property
-    def now(self) -> float:
-        """Seconds until its settings are known."""
-        return self.solving + (1 + _LOOKS) * self.looking
 
 
 @dataclass
@@ -132,9 +103,13 @@ class Chooser:
 
     def choose(self) -> Choice:
         """Search, and return what to fit."""
-        self._began, self._later, self._teaching, self._judging = self.clock(), 0.0, 0.0, 0.0
-        self._descent = Descent(self.pairs, self.config, self.ordered, self.seed, self.device)
-        self._trials, self._told = list[dict[str, Any]](), list[str]()
+        self._began = self.clock()
+        self._judging = Judging.timed(
+            self.validation, self.pairs.histories, self.seed, self.clock, with_prior=self.config.popularity_prior
+        )
+        validating = self._judging.epoch
+        self._descent = Descent(self.pairs, self.config, self.ordered, self.seed, self.device, validating)
+        self._trials, self._told, self._looks = list[dict[str, Any]](), list[str](), 0
         dim, exponents = self._dimension(self._exponents())
         if not self._are_given(exponents):
             exponents = self._confirmed(dim, exponents)
@@ -216,17 +191,17 @@ class Chooser:
             solved = self.solver.solve(rung_config, dims[-1])
             solving = self.clock() - began
             # The largest is looked at most closely.
+            looked = self._looks
             found = [(*self._refined(solved, rung_config, dim, judge, closely=dim == dims[-1]), dim) for dim in dims]
-            looking = (self.clock() - began - solving) / (len(dims) - 1 + _LOOKS)
+            looking = (self.clock() - began - solving) / (self._looks - looked)
             marks, config, dim = max(found, key=lambda one: one[0].mean())
             figure = float(marks.mean())
             self._keep_trial(figure, judge, {"dim": dim, **config.model_dump()})
-            cost = self._cost = _Cost(dims[-1], solving, looking, self._seconds_to_teach(solved, config, dims[-1]))
+            teaching, looks = self._seconds_to_teach(solved, config, dims[-1]), 1 + 2 * len(self._names(_FREE))
+            cost = Cost(dims[-1], solving, looking, teaching, 1 + looks)
             if figure <= best * _GAIN:
                 break
-            best, chosen, refined = figure, dim, config
-            self._later, self._teaching = self._seconds_later(cost), cost.teaching
-            self._judging = (_FIT + (_JOIN if self._descent.is_joined else 0)) * cost.looking
+            best, chosen, refined, self._cost = figure, dim, config, cost
             if dim < dims[-1]:
                 break
         return chosen, refined
@@ -247,7 +222,7 @@ class Chooser:
         """Return the best exponents of the closed form of items and their neighbours, or None where there is none."""
         if not self._has_neighbours:
             return None
-        needed = _NEIGHBOURS * self._cost.now + self._seconds_later(self._cost)
+        needed = self._cost.search_of_neighbours + self._seconds_later(self._cost)
         if self._spent() + needed > self.config.budget_seconds:
             self._told.append("That of items and their neighbours would have gone beyond the budget.")
             return None
@@ -273,14 +248,19 @@ class Chooser:
         self, solved: ClosedForm, given: SpectralConfig, dim: int, judge: Judge, *, closely: bool
     ) -> tuple[Marks, SpectralConfig]:
         """Return what is given or, ``closely``, the best exponents that need no other solution, and their marks."""
-        best, marks = given, self._marks_of(solved, given, dim, judge)
+
+        def look(config: SpectralConfig) -> Marks:
+            self._looks += 1
+            return self._marks_of(solved, config, dim, judge)
+
+        best, marks = given, look(given)
         for name in self._names(_FREE) if closely else ():
             at = getattr(best, name)
             below = [value for value in _FREE[name] if value < at][::-1]
             for way in (below, [value for value in _FREE[name] if value > at]):
                 for value in way:  # further, as long as that is better by more than chance
                     other = best.model_copy(update={name: value})
-                    found = {best: marks, other: self._marks_of(solved, other, dim, judge)}
+                    found = {best: marks, other: look(other)}
                     if best_of(found, best) == best:
                         break
                     best, marks = other, found[other]
@@ -300,22 +280,18 @@ class Chooser:
         # Many dimensions are best solved roughly: it takes less time and gives more recall (docs/experiments.md).
         return config.model_copy(update={"most_rounds": 1 if dim >= _ROUGHLY else self.spectral.most_rounds})
 
-    def _has_time_for(self, cost: _Cost, spectral: SpectralConfig) -> bool:
+    def _has_time_for(self, cost: Cost, spectral: SpectralConfig) -> bool:
         # Where few dimensions are served, epochs are worth more than a better teacher.
         epochs = 1 if self._descent.is_joined else 2
-        anew = 0 if self._are_given(spectral) else 1  # a solution of what was given
-        needed = (1 + self._has_neighbours * _NEIGHBOURS + anew) * cost.now + self._seconds_later(cost)
+        anew = 0 if self._are_given(spectral) else cost.search  # a solution of what was given
+        needed = cost.search + self._has_neighbours * cost.search_of_neighbours + anew + self._seconds_later(cost)
         needed += self._descent.least_seconds(epochs, cost.teaching)
         return self._spent() + needed < _FOR_DIMS * self.config.budget_seconds
 
-    def _seconds_later(self, cost: _Cost) -> float:
-        """Return how long all will take that is done with the closed form once settings are known, but teaching.
-
-        It is solved anew for the refit; what it serves is judged with priors and weights.
-        """
+    def _seconds_later(self, cost: Cost) -> float:
+        """Return how long all will take that is done with the closed forms once settings are known, but teaching."""
         served = self.config.method != "hybrid" and not self.config.embedding_dim
-        judging = (_FIT + self._has_neighbours * (_FIT + _JOIN)) * cost.looking if served else 0.0
-        return (1 + self._has_neighbours * _NEIGHBOURS) * cost.solving + judging
+        return cost.later(self._judging, neighbours=self._has_neighbours, served=served)
 
     def _ladder(self) -> list[tuple[int, ...]]:
         """Return the dimensions to be tried; those of a tuple by one solution."""
@@ -333,8 +309,9 @@ class Chooser:
 
     def _hybrids(self, teacher_dim: int) -> dict[str, TrainConfig]:
         """Return settings for as many epochs as a fit and a refit have time for, by name; none if there is none."""
-        left = self.config.budget_seconds - self._spent() - self._later
-        epochs = self._descent.epochs(left, self._teaching, self._judging)
+        left = self.config.budget_seconds - self._spent() - self._seconds_later(self._cost)
+        judging = self._judging.fit + (self._judging.join if self._descent.is_joined else 0)
+        epochs = self._descent.epochs(left, self._cost.teaching, judging)
         if self.config.method == "hybrid":
             epochs = epochs or {next(iter(self._descent.kinds)): 1}
         if not epochs:

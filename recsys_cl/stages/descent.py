@@ -14,7 +14,7 @@ from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.stages.teach import popular_lists, taught_users
 from recsys_cl.training.loop import seconds_an_epoch
 
-SAFETY = 1.4  # an epoch and its validation take so much longer than the steps that were timed
+SAFETY = 1.15  # an epoch takes so much longer than the steps that were timed
 _MANY_EPOCHS = 8  # so many of each leave time to try several kinds
 _DIM, _AGES = 64, (0.5, 3.0)  # of each reading of a history; one learns taste, the other what comes next
 
@@ -33,6 +33,7 @@ class Descent:
         ordered: whether the order of histories means something.
         seed: of all draws.
         device: "auto", "cpu" or "cuda".
+        validating: seconds that are added to each epoch, but for those of refits.
     """
 
     pairs: PairSet
@@ -40,6 +41,7 @@ class Descent:
     ordered: bool
     seed: int
     device: str
+    validating: float = 0.0
 
     def __post_init__(self) -> None:
         self._seconds: dict[str, float] = {}
@@ -88,7 +90,7 @@ class Descent:
     def least_seconds(self, epochs: int, teaching: float) -> float:
         """Return how long so many epochs of the first kind take, and as many of its refit; nothing without kinds."""
         for kind, config in self.kinds.items():
-            return 2 * (epochs * SAFETY * self.seconds(kind) + teaching * config.taught)
+            return 2 * (epochs * self._epoch(kind, fits=1) + teaching * config.taught)
         return 0.0
 
     def epochs(self, seconds: float, teaching: float, judging: float) -> dict[str, int]:
@@ -105,15 +107,19 @@ class Descent:
             taught = any(self.kinds[kind].taught for kind in kinds)
             each = (seconds - count * judging - 2 * teaching * taught) / (1 + count)
             # Epochs are timed when they are first asked for, so that the dear ones are asked for last.
-            if any(self._epochs(kind, each) < min(_MANY_EPOCHS, self.config.epochs) for kind in kinds):
+            if any(self._epochs(kind, each, fits=count) < min(_MANY_EPOCHS, self.config.epochs) for kind in kinds):
                 break
-            several = {kind: self._epochs(kind, each) for kind in kinds}
+            several = {kind: self._epochs(kind, each, fits=count) for kind in kinds}
         if several:
             return several
         for kind, config in self.kinds.items():
-            if epochs := self._epochs(kind, (seconds - judging) / 2 - (teaching if config.taught else 0)):
+            if epochs := self._epochs(kind, (seconds - judging) / 2 - (teaching if config.taught else 0), fits=1):
                 return {kind: epochs}
         return {}
 
-    def _epochs(self, kind: str, seconds: float) -> int:
-        return int(min(self.config.epochs, max(seconds, 0) / (SAFETY * max(self.seconds(kind), 1e-6))))
+    def _epochs(self, kind: str, seconds: float, *, fits: int) -> int:
+        return int(min(self.config.epochs, max(seconds, 0) / max(self._epoch(kind, fits=fits), 1e-6)))
+
+    def _epoch(self, kind: str, *, fits: int) -> float:
+        """Return how long an epoch takes on average, among so many fits and one refit, which is not validated."""
+        return SAFETY * self.seconds(kind) + self.validating * fits / (fits + 1)

@@ -18,7 +18,7 @@ from recsys_cl.files import read_json, whole_folder, write_json
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.stages.choice import Recipe
 from recsys_cl.stages.job import Job
-from recsys_cl.stages.judge import Judge, Marks, best_of, some_of
+from recsys_cl.stages.judge import Judge, Marks, best_of
 from recsys_cl.stages.pairs import FittedOn, Prepared, add_pairs
 from recsys_cl.stages.teach import lists_of, taught_users
 from recsys_cl.towers.two_tower import TwoTower
@@ -26,9 +26,7 @@ from recsys_cl.training.loop import Trained, readings_of, train
 from recsys_cl.training.prior import PopularityPrior, fit_prior
 from recsys_cl.training.spectral import Solver
 
-_USERS = 2048  # drawn for what is asked of a fit
-_SCORES_EACH_EPOCH = 1 << 25  # of fewer users where they would take more
-_WEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the first of two that are joined, beside as much as it has parts
+WEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the first of two that are joined, beside as much as it has parts
 MARKS = "validation.npy"  # beside the towers: what the list of each user asked was worth
 _SAID: dict[FittedOn, str] = {
     "train": "Fitting on the training part",
@@ -68,28 +66,33 @@ class Fitter:
         elif (judge := self._judge) is None:
             self._keep(trained.towers, PopularityPrior(), facts, folder)
         else:
-            self._keep_judged(config, trained.towers, judge, judge.scores(trained.towers), facts, folder)
+            scores = self._scores[folder] = judge.scores(trained.towers)
+            prior, marks = self._judged(config, scores, judge)
+            if config.method == "spectral":
+                facts |= {"best_validation": prior.validation}
+            self._keep(trained.towers, prior, facts, folder, marks)
 
     def join(self, first: Path, second: Path, folder: Path) -> None:
-        """Join what lies in two folders, itself fitted or joined, weighed by validation."""
+        """Weigh what lies in two folders, itself fitted or joined, by validation; `join_like` makes the towers."""
         if folder.exists() or (judge := self._judge) is None:
             return
         self.job.reporter.say(f"Joining {first.name} and {second.name}.")
-        towers = [TwoTower.load(one) for one in (first, second)]
-        ones, others = (judge.scores(part) for part in towers)
+        ones, others = (self._scores_of(one, judge) for one in (first, second))
         before = read_json(first / "training.json")
         parts, weights = before.get("parts", [first.name]), before.get("weights", [1.0])
         even = len(parts) / (len(parts) + 1)
-        marks = {one: judge.marks_by(torch.lerp(others, ones, one)) for one in (*_WEIGHTS, even)}
-        weight = best_of(marks, even)
-        joined = TwoTower.joined(towers, (weight, 1 - weight))
+        tried = {one: judge.marks_by(torch.lerp(others, ones, one)) for one in (*WEIGHTS, even)}
+        weight = best_of(tried, even)
+        scores = self._scores[folder] = torch.lerp(others, ones, weight)
+        prior, marks = self._judged(self.job.config.train, scores, judge)
         facts = dict[str, Any](read_json(second / "training.json"))
-        facts |= {"method": "joined", "parts": [*parts, second.name], "dim": joined.spec.embedding_dim}
+        facts |= {"method": "joined", "parts": [*parts, second.name], "best_validation": prior.validation}
+        facts |= {"dim": sum(read_json(one / "training.json")["dim"] for one in (first, second))}
         facts |= {"weights": [*(weight * one for one in weights), 1 - weight]}
-        self._keep_judged(self.job.config.train, joined, judge, torch.lerp(others, ones, weight), facts, folder)
+        self._keep(None, prior, facts, folder, marks)
 
     def join_like(self, parts: Path, folder: Path, like: dict[str, Any]) -> None:
-        """Join what lies in ``parts`` as was joined before."""
+        """Join what lies in ``parts`` as is told by the facts of what was joined before."""
         if not folder.exists():
             towers = [TwoTower.load(parts / name) for name in like["parts"]]
             self._keep(TwoTower.joined(towers, like["weights"]), PopularityPrior(**like["prior"]), like, folder)
@@ -139,7 +142,7 @@ class Fitter:
                 histories, users = self.pairs.histories, taught_users(self.pairs.histories, self.job.config.seed)
                 lists = lists_of(teacher, histories, config.taught_items, users)
         if start is not None and config.method == "spectral":
-            return Trained.in_closed_form(start, validate)
+            return Trained.in_closed_form(start)
         return train(
             self.pairs,
             len(self.pairs.histories),
@@ -171,45 +174,48 @@ class Fitter:
     def _metric(self) -> str:
         return "" if self._judge is None else f"ndcg_at_{self._judge.k}"
 
-    def _keep_judged(
-        self,
-        config: TrainConfig,
-        towers: TwoTower,
-        judge: Judge,
-        scores: torch.Tensor,
-        facts: dict[str, Any],
-        folder: Path,
-    ) -> None:
-        """Keep towers with their best prior, and what each user's list was worth with it."""
+    def _judged(self, config: TrainConfig, scores: torch.Tensor, judge: Judge) -> tuple[PopularityPrior, Marks]:
+        """Return the best prior of such scores, and what each user's list was worth with it."""
         prior = self._prior(config, scores, judge)
-        marks = judge.marks_by(scores, prior.scores(self.pairs.histories, config.temperature))
-        if facts["method"] == "joined":
-            facts |= {"best_validation": prior.validation}
-        self._keep(towers, prior, facts, folder, marks)
+        return prior, judge.marks_by(scores, prior.scores(self.pairs.histories, config.temperature))
+
+    def _scores_of(self, folder: Path, judge: Judge) -> torch.Tensor:
+        """Return what users' items score by what lies in a folder, remembered or made anew."""
+        if folder not in self._scores:
+            facts = read_json(folder / "training.json")
+            if facts["method"] != "joined":
+                self._scores[folder] = judge.scores(TwoTower.load(folder))
+            else:
+                parts = (self._scores_of(folder.with_name(name), judge) for name in facts["parts"])
+                self._scores[folder] = sum(
+                    (weight * part for weight, part in zip(facts["weights"], parts, strict=True)), torch.zeros(())
+                )
+        return self._scores[folder]
+
+    @cached_property
+    def _scores(self) -> dict[Path, torch.Tensor]:
+        return {}
 
     def _keep(
         self,
-        towers: TwoTower,
+        towers: TwoTower | None,
         prior: PopularityPrior,
         facts: dict[str, Any],
         folder: Path,
         marks: Marks | None = None,
     ) -> None:
-        towers.set_prior(prior.scores(self.pairs.histories, self.job.config.train.temperature))
         with whole_folder(folder) as scratch:
-            towers.save(scratch)
+            if towers is not None:
+                towers.set_prior(prior.scores(self.pairs.histories, self.job.config.train.temperature))
+                towers.save(scratch)
             write_json(scratch / "training.json", facts | {"prior": asdict(prior)})
             if marks is not None:
                 np.save(scratch / MARKS, marks, allow_pickle=False)
 
     @cached_property
     def _judge(self) -> Judge | None:
-        if self.validation is None:
-            return None
-        return Judge(some_of(self.validation, _USERS, self.job.config.seed))
+        return None if self.validation is None else Judge.of_fits(self.validation, self.job.config.seed)
 
     @cached_property
     def _epoch_judge(self) -> Judge | None:
-        if self.validation is None:
-            return None
-        return Judge(some_of(self.validation, _USERS, self.job.config.seed, scores=_SCORES_EACH_EPOCH))
+        return None if self.validation is None else Judge.of_epochs(self.validation, self.job.config.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,16 @@ import torch
 
 from recsys_cl.evaluation import metrics
 from recsys_cl.evaluation.protocol import Examination
-from recsys_cl.retrieval.exact import rank_blocks, rank_exact
+from recsys_cl.retrieval.exact import rank_blocks
+from recsys_cl.retrieval.rough import rank_roughly
 from recsys_cl.towers.two_tower import TwoTower
 
 Marks = npt.NDArray[np.float64]
 Tried = TypeVar("Tried")
 
 _CHANCE = 2  # standard errors
+_USERS = 2048  # drawn for what is asked of a fit
+_SCORES_EACH_EPOCH = 1 << 25  # of fewer users where they would take more
 _FEWEST_USERS = 500  # asked at least, if there are so many
 _MANY_USERS, _K, _LONG_K = 500, 20, 100  # few users' top twenty holds too few hits to choose by
 
@@ -53,6 +56,16 @@ class Judge:
 
     users: Examination
 
+    @classmethod
+    def of_fits(cls, validation: Examination, seed: int) -> Self:
+        """Return who judges what was fitted."""
+        return cls(some_of(validation, _USERS, seed))
+
+    @classmethod
+    def of_epochs(cls, validation: Examination, seed: int) -> Self:
+        """Return who judges after each epoch."""
+        return cls(some_of(validation, _USERS, seed, scores=_SCORES_EACH_EPOCH))
+
     @property
     def k(self) -> int:
         """Length of the lists that are judged."""
@@ -61,7 +74,7 @@ class Judge:
     def marks(self, towers: TwoTower) -> Marks:
         """Return the NDCG of each user, (users,)."""
         vectors = towers.query_vectors(self.users.queries), towers.item_vectors()
-        return self._marks(rank_exact(*vectors, self.users.queries.histories, self.k).item_nums)
+        return self._marks(rank_roughly(*vectors, self.users.queries.histories, self.k))
 
     def scores(self, towers: TwoTower) -> torch.Tensor:
         """Return what the users' items score, (users, n_items) float32, without the prior of the towers."""

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from recsys_cl.contrast.precision import quick_dtype
 from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.retrieval.exact import highest, mask_seen, products
 from recsys_cl.towers.two_tower import TwoTower
-from recsys_cl.training.device import quick_dtype
 
 _SCORES = 1 << 31  # a teacher scores at most so many pairs of user and item
 _BLOCK_SCORES = 1 << 25  # of them are held at a time

@@ -78,10 +78,13 @@ def train(job: Job, prepared: Prepared) -> TrainedRun:
     likeliest = _joined(job, fitter, list(recipes), tried)
     best = _best(tried, (folder.name for folder in _tried(run)), likeliest)
     if not (run.folder / "train").exists():
-        with whole_folder(run.folder / "train") as scratch:
-            shutil.copytree(tried / best, scratch, dirs_exist_ok=True)
-            facts = read_json(scratch / "training.json") | compared(_tried(run), best)
-            write_json(scratch / "training.json", facts)
+        facts = read_json(tried / best / "training.json") | compared(_tried(run), best)
+        if "parts" in facts:
+            fitter.join_like(tried, run.folder / "train", facts)
+        else:
+            with whole_folder(run.folder / "train") as scratch:
+                shutil.copytree(tried / best, scratch, dirs_exist_ok=True)
+                write_json(scratch / "training.json", facts)
         for sentence in kept_of(TrainingFacts.model_validate(facts)):
             job.reporter.say(sentence)
     like = run.training("train")

@@ -17,9 +17,3 @@ def device_of(name: str) -> torch.device:
     if name == "cuda" and not available:
         raise ConfigError("--device cuda was asked for, but torch finds no CUDA device; use --device auto or cpu.")
     return torch.device(("cuda" if available else "cpu") if name == "auto" else name)
-
-
-def quick_dtype(device: torch.device) -> torch.dtype:
-    """Return the dtype that is multiplied most quickly: bfloat16, if the device itself does it, else float32."""
-    able = torch.cpu.get_capabilities()
-    return torch.bfloat16 if device.type == "cuda" or able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32

@@ -67,9 +67,9 @@ class Trained:
         return cls(towers, best, validation, list(standing.curve), early, resumed)
 
     @classmethod
-    def in_closed_form(cls, towers: TwoTower, validate: Validate | None) -> Self:
+    def in_closed_form(cls, towers: TwoTower) -> Self:
         """Describe towers that took no epochs."""
-        return cls(towers, 0, None if validate is None else validate(towers), [], stopped_early=False, resumed=False)
+        return cls(towers, 0, None, [], stopped_early=False, resumed=False)
 
 
 def train(  # noqa: PLR0913 - one argument for each thing the caller decides

@@ -71,14 +71,15 @@ def fit_prior(histories: Histories, temperature: float, validate: Validate) -> P
     """
     figure = validate(np.zeros(histories.n_items, np.float32))
     best = PopularityPrior(validation=figure)
-    for prior in _choices(histories):
+    for prior in priors(histories):
         found = validate(prior.scores(histories, temperature))
         if found > figure:
             figure, best = found, PopularityPrior(prior.half_life, prior.strength, found)
     return best
 
 
-def _choices(histories: Histories) -> Iterator[PopularityPrior]:
+def priors(histories: Histories) -> Iterator[PopularityPrior]:
+    """Yield all that `fit_prior` tries beside none."""
     half_lives = HALF_LIVES if histories.times is not None else (None,)
     for strength in STRENGTHS:
         for half_life in half_lives:

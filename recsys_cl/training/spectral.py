@@ -75,16 +75,18 @@ class ClosedForm:
             history_length=history_length,
             readings=shared_out(dim, (config.spectral_age_exponent if self.ordered else 0.0,)),
         )
-        vectors, values = self.spectrum.vectors[:, :dim], self.spectrum.values[:dim]
-        candidates = power(self.item_sums, config.item_exponent)[:, None] * vectors
-        candidates /= np.linalg.norm(candidates, axis=1)[self.item_sums > 0].mean()
-        relative = (values / values[0]) ** np.float32(config.spectral_power)
-        of_histories = self.history_vectors[:, :dim] * relative
-        contexts = power(self.item_sums, -config.item_exponent)[:, None] * of_histories
-        towers = TwoTower(spec, where)
-        for name, table in (("item", candidates), ("context", contexts)):
-            towers.tables[name][:, : len(values)] = torch.from_numpy(table).to(where)
+        towers, values = TwoTower(spec, where), torch.from_numpy(self.spectrum.values[:dim]).to(where)
+        candidates, contexts = (towers.tables[name][:, : len(values)] for name in ("item", "context"))
+        candidates.copy_(torch.from_numpy(self.spectrum.vectors[:, :dim]))
+        candidates.mul_(self._to_a_power(config.item_exponent).to(where))
+        candidates.div_(candidates.norm(dim=1)[torch.from_numpy(self.item_sums > 0).to(where)].mean())
+        contexts.copy_(torch.from_numpy(self.history_vectors[:, :dim]))
+        contexts.mul_(self._to_a_power(-config.item_exponent).to(where))
+        contexts.mul_((values / values[0]) ** config.spectral_power)
         return towers
+
+    def _to_a_power(self, exponent: float) -> torch.Tensor:
+        return torch.from_numpy(power(self.item_sums, exponent)).unsqueeze(1)
 
 
 @dataclass

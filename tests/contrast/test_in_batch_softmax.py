@@ -218,3 +218,17 @@ def test_every_objective_takes_the_config_and_gives_a_scalar():
         loss = objective(objective=name)(contrast())
         assert loss.shape == ()
         loss.backward()
+
+
+def test_rounded_products_give_the_loss_and_nearly_the_gradient(monkeypatch):
+    found = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        monkeypatch.setattr(softmax, "quick_dtype", lambda _, dtype=dtype: dtype)
+        given_ = contrast(rows=60, more=90, dim=16, known=[1, 160], dtype=torch.float32)
+        loss = Objective(TrainConfig(temperature=1.0))(given_)
+        loss.backward()
+        assert loss.dtype == given_.queries.grad.dtype == torch.float32
+        found[dtype] = loss.detach(), given_.queries.grad, given_.candidates.grad
+    for exact, rounded in zip(*found.values(), strict=True):
+        assert (rounded - exact).norm() < 0.01 * exact.norm()
+    assert not torch.equal(found[torch.float32][1], found[torch.bfloat16][1])
