@@ -76,7 +76,7 @@ def run_one(name: str, home: Path, until: str, settings: Mapping[str, Any] = Map
         "users": report.examined.headline,
         "ceiling": report.examined.recall_ceiling,
         "seconds": result["seconds"],
-        "method": result["training"]["method"],
+        "method": result["training"].get("kept", result["training"]["method"]),
         "dim": result["training"]["dim"],
         "epochs": result["training"]["best_epoch"],
         "registry": result.get("registry"),
