@@ -197,7 +197,7 @@ def test_a_log_with_one_item(method, home, recsys, tmp_path):
         ("--user-exponent", "1.5", "'spectral.user_exponent' is 1.5: Input should be less than or equal to 1"),
         ("--item-exponent", "-0.1", "'spectral.item_exponent' is -0.1: Input should be greater than or equal to 0"),
         ("--spectral-power", "3", "'spectral.spectral_power' is 3.0: Input should be less than or equal to 2"),
-        ("--spectral-age-exponent", "inf", "'spectral.spectral_age_exponent' is inf: Input should be a finite number"),
+        ("--spectral-age-exponents", "1,inf", "'spectral.spectral_age_exponents.1' is 'inf': Input should be a finite"),
         ("--pair-age-exponent", "nan", "'spectral.pair_age_exponent' is nan: Input should be a finite number"),
         ("--age-exponents", "0.5,inf", "'train.age_exponents.1' is 'inf': Input should be a finite number"),
         ("--age-exponents", "-1,1", "'train.age_exponents.0' is '-1': Input should be greater than or equal to 0"),
@@ -213,14 +213,14 @@ def test_numbers_out_of_range_are_refused_before_anything_is_done(flag, value, w
 
 
 def test_a_steep_age_exponent_is_sound(few_items, home, recsys):
-    steep = ["--spectral-age-exponent", "1e6", "--pair-age-exponent", "1e6", "--age-exponents", "0.5,1e6"]
+    steep = ["--spectral-age-exponents", "0,1e6", "--pair-age-exponent", "1e6", "--age-exponents", "0.5,1e6"]
     told = done_well(recsys, "run", "--home", home, "--input", few_items, *QUICK, *steep, "--budget", "1s")
     assert_candidates_are_sound(told)
 
 
 @pytest.mark.parametrize(
     ("method", "flag"),
-    [("hybrid", "--age-exponents"), ("spectral", "--spectral-age-exponent"), ("spectral", "--neighbour-window")],
+    [("hybrid", "--age-exponents"), ("spectral", "--spectral-age-exponents"), ("spectral", "--neighbour-window")],
 )
 def test_ages_of_a_log_without_an_order_change_nothing_and_that_is_said(method, flag, home, recsys, tmp_path):
     log = write_log(tmp_path / "sets.csv", [row[:2] for row in drawn(60, 30, 900)])

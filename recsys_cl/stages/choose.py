@@ -38,9 +38,9 @@ _SOLVED = {
 }
 _FREE = {
     "spectral_power": (0.35, 0.7, 1.0),
-    "spectral_age_exponent": (0.0, 0.5, 1.0, 1.5, 2.0),
+    "spectral_age_exponents": ((0.0,), (0.0, 1.0), (0.5, 2.0), (1.0, 3.0)),  # ever steeper
 }
-_BY_ORDER = {"pair_age_exponent", "spectral_age_exponent"}  # these say nothing where there is no order
+_BY_ORDER = {"pair_age_exponent", "spectral_age_exponents"}  # these say nothing where there is no order
 _OF_USERS = {"user_exponent", "pair_age_exponent"}  # nor these where items belong together
 _DIMS = ((32, 64), (128, 256), (512, 1024))  # those of a tuple are found by one solution
 _ROUGHLY = 256  # dimensions from which one round of the solver is enough
@@ -157,7 +157,8 @@ class Chooser:
         return [name for name in exponents if name not in unheeded]
 
     def _listed(self, config: SpectralConfig, exponents: Iterable[str]) -> str:
-        return ", ".join(f"{name.replace('_', ' ')} {getattr(config, name):g}" for name in self._names(exponents))
+        found = ((name.replace("_", " "), getattr(config, name)) for name in self._names(exponents))
+        return ", ".join(f"{name} {_in_words(value)}" for name, value in found)
 
     def _is_over(self, rung: _Rung) -> bool:
         return self._spent() > rung.until * self.config.budget_seconds
@@ -169,7 +170,7 @@ class Chooser:
         solved = self.solver.solve(self._rounded(config, dim), dim)
         marks = self._marks[config] = self._marks_of(solved, config, dim, judge)
         figure = float(marks.mean())
-        self._keep_trial(figure, judge, {"dim": dim, **config.model_dump()})
+        self._keep_trial(figure, judge, dim, config)
         return figure
 
     def _dimension(self, spectral: SpectralConfig) -> tuple[int, SpectralConfig]:
@@ -196,7 +197,7 @@ class Chooser:
             looking = (self.clock() - began - solving) / (self._looks - looked)
             marks, config, dim = max(found, key=lambda one: one[0].mean())
             figure = float(marks.mean())
-            self._keep_trial(figure, judge, {"dim": dim, **config.model_dump()})
+            self._keep_trial(figure, judge, dim, config)
             teaching, looks = self._seconds_to_teach(solved, config, dims[-1]), 1 + 2 * len(self._names(_FREE))
             cost = Cost(dims[-1], solving, looking, teaching, 1 + looks)
             if figure <= best * _GAIN:
@@ -211,7 +212,7 @@ class Chooser:
         judge = Judge(some_of(self.validation, _USERS, self.seed))
         kept = chosen.model_copy(update={name: getattr(self.spectral, name) for name in _SOLVED})
         found = {one: self._marks_of(self.solver.solve(one, dim), one, dim, judge) for one in (kept, chosen)}
-        self._keep_trial(float(found[kept].mean()), judge, {"dim": dim, **kept.model_dump()})
+        self._keep_trial(float(found[kept].mean()), judge, dim, kept)
         best = best_of(found, kept)
         if best == kept:
             listed = self._listed(kept, _SOLVED)
@@ -229,7 +230,7 @@ class Chooser:
         judge = Judge(some_of(self.validation, _USERS, self.seed))
         given = self._rounded(self.spectral.model_copy(update={"spectral_positives": "item_item"}), dim)
         marks, kept = self._refined(self.solver.solve(given, dim), given, dim, judge, closely=True)
-        self._keep_trial(float(marks.mean()), judge, {"dim": dim, **kept.model_dump()})
+        self._keep_trial(float(marks.mean()), judge, dim, kept)
         self._told.append(f"That of items and their neighbours has {dim}, {self._listed(kept, _FREE)}.")
         return kept
 
@@ -338,9 +339,12 @@ class Chooser:
     def _spent(self) -> float:
         return self.clock() - self._began
 
-    def _keep_trial(self, figure: float, judge: Judge, settings: dict[str, Any]) -> None:
-        users = len(judge.users)
-        self._trials.append({"figure": figure, "seconds": round(self._spent(), 3), "users": users, **settings})
-        self.reporter.say(
-            f"{settings['dim']} dimensions, {users:,} users: NDCG@{judge.k} {figure:.4f} after {self._spent():.0f} s"
-        )
+    def _keep_trial(self, figure: float, judge: Judge, dim: int, config: SpectralConfig) -> None:
+        users, settings = len(judge.users), config.model_dump(mode="json")
+        found = {"figure": figure, "seconds": round(self._spent(), 3), "users": users, "dim": dim}
+        self._trials.append(found | settings)
+        self.reporter.say(f"{dim} dimensions, {users:,} users: NDCG@{judge.k} {figure:.4f} after {self._spent():.0f} s")
+
+
+def _in_words(value: float | tuple[float, ...]) -> str:
+    return " and ".join(f"{one:g}" for one in (value if isinstance(value, tuple) else (value,)))

@@ -68,6 +68,6 @@ def _read_otherwise(bundle: Bundle, snapshot: Snapshot) -> list[str]:
     if trained is not None and trained != here:
         other = "without" if here is None else f"with {here:g}"
         notes.append(f"The log that the model learned from was read with --min-value {trained:g}, this one {other}.")
-    if snapshot.manifest["ordering"] == "none" and any(one.age_exponent for one in bundle.towers.spec.readings):
+    if snapshot.manifest["ordering"] == "none" and any(any(one.age_exponents) for one in bundle.towers.spec.readings):
         notes.append("The model heeds the order of a history, of which this log tells nothing.")
     return notes

@@ -138,7 +138,7 @@ def _unheeded(config: RunConfig, *, ordered: bool) -> list[str]:
     """Tell which settings were given that a log without an order has no use for."""
     parts = {
         "age_exponents": config.train,
-        "spectral_age_exponent": config.spectral,
+        "spectral_age_exponents": config.spectral,
         "pair_age_exponent": config.spectral,
         "neighbour_window": config.spectral,
         "neighbour_exponent": config.spectral,

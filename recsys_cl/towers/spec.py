@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,7 +14,9 @@ class Reading(Settings):
     """One way to read a history, in columns of the tables that are its own."""
 
     embedding_dim: int = Field(ge=1, description="columns")
-    age_exponent: float = Field(ge=0, description="how fast what is older counts less; 0 reads a history as a set")
+    age_exponents: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        min_length=1, description="powers of age by which older history counts less, read side by side; 0 reads a set"
+    )
 
 
 class TowerSpec(Settings):
@@ -31,11 +33,10 @@ class TowerSpec(Settings):
     readings: tuple[Reading, ...] = Field((), description="ways to read a history, for an encoder that heeds age")
 
 
-def shared_out(dim: int, age_exponents: Sequence[float]) -> tuple[Reading, ...]:
+def shared_out(dim: int, age_exponents: Sequence[tuple[float, ...]]) -> tuple[Reading, ...]:
     """Return readings of so many columns in all, the first ones having one more where they can't be equal."""
-    exponents = age_exponents[:dim]
-    share, more = divmod(dim, len(exponents))
+    each = age_exponents[:dim]
+    share, more = divmod(dim, len(each))
     return tuple(
-        Reading(embedding_dim=share + (number < more), age_exponent=exponent)
-        for number, exponent in enumerate(exponents)
+        Reading(embedding_dim=share + (number < more), age_exponents=exponents) for number, exponents in enumerate(each)
     )

@@ -149,7 +149,7 @@ def seconds_an_epoch(
 
 def readings_of(config: TrainConfig, *, ordered: bool) -> tuple[Reading, ...]:
     """Return the ways in which histories are read: one, where they are sets."""
-    return shared_out(config.dim, config.ages if ordered else (0.0,))
+    return shared_out(config.dim, [(age,) for age in config.ages] if ordered else [(0.0,)])
 
 
 def tower_spec(pairs: PairSet, n_users: int, config: TrainConfig, *, ordered: bool) -> TowerSpec:

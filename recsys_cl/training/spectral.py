@@ -10,7 +10,8 @@ user needs a vector of their own. In general form, the exponents being chosen on
   ordered histories (`pairs.neighbours`), and R = Di^-`item_exponent` M Di^-`item_exponent`;
 - an item as a candidate is Di^`item_exponent` V, as part of a history Di^-`item_exponent` V S^`spectral_power`, with
   U in place of V where items and items belong together;
-- a user is the direction of the sum over the history of age^-`spectral_age_exponent` times the latter.
+- a user is the direction of the sum over the history of age^-exponent times the latter, or the mean of the
+  directions for several `spectral_age_exponents`.
 
 Candidates are scaled to length one on average, which makes scores comparable from log to log. Columns of V are
 sorted by their singular values, so the first m coordinates are the best towers of m dimensions.
@@ -73,7 +74,7 @@ class ClosedForm:
             candidate_encoder="item_id",
             similarity="dot",
             history_length=history_length,
-            readings=shared_out(dim, (config.spectral_age_exponent if self.ordered else 0.0,)),
+            readings=shared_out(dim, (config.spectral_age_exponents if self.ordered else (0.0,),)),
         )
         towers, values = TwoTower(spec, where), torch.from_numpy(self.spectrum.values[:dim]).to(where)
         candidates, contexts = (towers.tables[name][:, : len(values)] for name in ("item", "context"))
@@ -112,7 +113,8 @@ class Solver:
 
     def solve(self, config: SpectralConfig, dim: int, checkpoint: Path | None = None) -> ClosedForm:
         """Return the ``dim`` leading coordinates; errors and arguments are those of `solve_log`."""
-        asked = config.model_copy(update={"spectral_power": 0.0, "spectral_age_exponent": 0.0})  # these solve nothing
+        unsolved = {"spectral_power": 0.0, "spectral_age_exponents": (0.0,)}  # these take no solution of their own
+        asked = config.model_copy(update=unsolved)
         for config_of, dim_of, solved in self._last:
             if (config_of, dim_of) == (asked, dim):
                 return solved

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from recsys_cl.config import Settings
 
+_AS_GOOD = 0.99  # of the highest figure: by less, epochs differ by chance, and the later one has settled more
+
 
 class Standing(Settings):
     """How far a training has come: all that is not a tensor. A new one is made whenever something changes.
@@ -21,7 +23,7 @@ class Standing(Settings):
     seconds: float = Field(0.0, description="spent on them")
     pairs: int = Field(0, description="positives learned from in them")
     curve: tuple[dict[str, Any], ...] = Field((), description="what each finished epoch gave")
-    best_epoch: int = Field(0, description="the finished epoch with the best validation, the earliest of equals")
+    best_epoch: int = Field(0, description="the last finished epoch as good as the best but for chance")
     best_validation: float | None = Field(None, description="what it gave")
     stopped_early: bool = Field(False, description="whether patience ran out")
 
@@ -55,12 +57,14 @@ class Standing(Settings):
             "pairs_per_second": self.pairs_per_second,
             "learning_rate": learning_rate,
         }
-        better = validation is None or self.best_validation is None or validation > self.best_validation
-        best_epoch = self.epoch if better else self.best_epoch
+        curve = (*self.curve, record)
+        figures = [one["validation"] or 0.0 for one in curve]
+        highest = max(figures)
+        as_good = figures[-1] >= _AS_GOOD * highest
         return Standing(
             epoch=self.epoch + 1,
-            curve=(*self.curve, record),
-            best_epoch=best_epoch,
-            best_validation=validation if better else self.best_validation,
-            stopped_early=self.epoch - best_epoch >= patience,
+            curve=curve,
+            best_epoch=self.epoch if as_good else self.best_epoch,
+            best_validation=validation if as_good else self.best_validation,
+            stopped_early=validation is not None and self.epoch - (figures.index(highest) + 1) >= patience,
         )

@@ -18,7 +18,7 @@ def random_towers(n_users: int, n_items: int, dim: int, *, item_bias: bool = Fal
         candidate_encoder="item_id",
         similarity="dot",
         history_length=10,
-        readings=shared_out(dim, (0.0,)),
+        readings=shared_out(dim, [(0.0,)]),
         item_bias=item_bias,
     )
     towers = TwoTower(spec)

@@ -24,7 +24,7 @@ def spec(**changes):
         "similarity": "dot",
         "history_length": 3,
     } | changes
-    values.setdefault("readings", shared_out(values["embedding_dim"], (0.0,)))
+    values.setdefault("readings", shared_out(values["embedding_dim"], [(0.0,)]))
     return TowerSpec(**values)
 
 
@@ -73,7 +73,7 @@ def unit(vector):
 
 
 def test_an_aged_history_counts_the_latest_most():
-    made = towers(query_encoder="aged_history", readings=shared_out(4, (0.5,)))
+    made = towers(query_encoder="aged_history", readings=shared_out(4, [(0.5,)]))
     assert made.history_table == "context"
     assert made.tables["user"].shape == (0, 4)
     context = made.tables["context"].numpy()
@@ -87,10 +87,20 @@ def test_an_aged_history_counts_the_latest_most():
     np.testing.assert_allclose(made.query_vectors(ASKED), expected, atol=1e-6)
 
 
+def test_a_reading_with_several_powers_of_age_is_the_mean_of_what_each_gives():
+    ages = (0.0, 0.5, 3.0)
+    made, *alone = (
+        towers(query_encoder="aged_history", readings=shared_out(4, [powers])) for powers in (ages, *zip(ages))
+    )
+    expected = np.mean([one.query_vectors(ASKED) for one in alone], axis=0)
+    np.testing.assert_allclose(made.query_vectors(ASKED), expected, atol=1e-6)
+    assert 0 < np.linalg.norm(expected[0]) < 1
+
+
 def test_each_reading_has_columns_and_a_length_of_its_own():
-    ages = (0.5, 2.0)
+    ages = [(0.5,), (2.0, 3.0)]
     made = towers(query_encoder="aged_history", readings=shared_out(4, ages))
-    apart = [towers(query_encoder="aged_history", embedding_dim=2, readings=shared_out(2, (age,))) for age in ages]
+    apart = [towers(query_encoder="aged_history", embedding_dim=2, readings=shared_out(2, [age])) for age in ages]
     for number, one in enumerate(apart):
         one.tables["context"] = made.tables["context"][:, 2 * number : 2 * number + 2].clone()
     np.testing.assert_allclose(
@@ -98,11 +108,13 @@ def test_each_reading_has_columns_and_a_length_of_its_own():
     )
 
 
-@pytest.mark.parametrize(("dim", "ages", "columns"), [(7, (0.0, 1.0, 2.0), [3, 2, 2]), (2, (0.5, 1.0, 2.0), [1, 1])])
+@pytest.mark.parametrize(
+    ("dim", "ages", "columns"), [(7, [(0.0,), (1.0, 3.0), (2.0,)], [3, 2, 2]), (2, [(0.5,), (1.0,), (2.0,)], [1, 1])]
+)
 def test_columns_are_shared_out_among_readings(dim, ages, columns):
     readings = shared_out(dim, ages)
     assert [one.embedding_dim for one in readings] == columns
-    assert [one.age_exponent for one in readings] == list(ages[: len(columns)])
+    assert [one.age_exponents for one in readings] == ages[: len(columns)]
 
 
 def test_without_an_age_exponent_a_history_is_a_set():
@@ -143,7 +155,7 @@ def test_joined_towers_score_the_weighted_sum_of_their_parts():
             similarity=like,
             item_bias=biased,
         )
-        for ages, dim, like, biased in (((1.0,), 4, "dot", False), ((0.0, 2.0), 3, "cosine", True))
+        for ages, dim, like, biased in (([(1.0, 2.0)], 4, "dot", False), ([(0.0,), (2.0,)], 3, "cosine", True))
     ]
     parts[1].tables["bias"] += torch.arange(parts[1].spec.n_items)[:, None]
     joined = TwoTower.joined(parts, (0.3, 0.7))
@@ -166,7 +178,7 @@ def test_a_bias_is_added_whoever_asks():
 
 def test_readings_that_do_not_make_up_the_vectors_are_refused():
     with pytest.raises(ConfigError, match="have 3 columns in all, but vectors 4"):
-        towers(query_encoder="aged_history", readings=(Reading(embedding_dim=3, age_exponent=0.0),))
+        towers(query_encoder="aged_history", readings=(Reading(embedding_dim=3, age_exponents=(0.0,)),))
 
 
 def test_cosine_vectors_have_length_one_and_nobody_stays_zero():

@@ -68,12 +68,15 @@ def slow_scores(log, asked, config, dim, *, history_length=50):
     candidates = np.where(item_sums > 0, np.maximum(item_sums, 1e-300) ** config.item_exponent, 0)[:, None] * vectors
     candidates /= np.linalg.norm(candidates, axis=1)[item_sums > 0].mean()
     contexts = by_item[:, None] * of_histories * (values / values[0]) ** config.spectral_power
-    users = np.zeros((len(asked), dim))
-    for user in range(len(asked)):
-        for age, item in enumerate(asked.row(user)[-history_length:][::-1], start=1):
-            users[user] += age**-config.spectral_age_exponent * contexts[item]
-    lengths = np.linalg.norm(users, axis=1, keepdims=True)
-    return users / np.where(lengths > 0, lengths, 1) @ candidates.T
+    directions = []
+    for exponent in config.spectral_age_exponents:
+        users = np.zeros((len(asked), dim))
+        for user in range(len(asked)):
+            for age, item in enumerate(asked.row(user)[-history_length:][::-1], start=1):
+                users[user] += age**-exponent * contexts[item]
+        lengths = np.linalg.norm(users, axis=1, keepdims=True)
+        directions.append(users / np.where(lengths > 0, lengths, 1))
+    return np.mean(directions, axis=0) @ candidates.T
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +90,8 @@ def log() -> Histories:
     "exponents",
     [
         {},
-        {"pair_age_exponent": 0.0, "spectral_age_exponent": 0.0},
+        {"pair_age_exponent": 0.0, "spectral_age_exponents": (0.0,)},
+        {"spectral_age_exponents": (0.0, 1.0, 3.0)},
         {"user_exponent": 0.5, "item_exponent": 0.5, "spectral_power": 1.0},
         {"user_exponent": 0.0, "item_exponent": 0.0, "spectral_power": 0.0},
         {"user_exponent": 1.0, "item_exponent": 1.0, "pair_age_exponent": 2.0, "spectral_power": 2.0},
