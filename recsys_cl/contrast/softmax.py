@@ -11,10 +11,12 @@ import functools
 from typing import Any
 
 import torch
+from torch.nn import functional
 
 from recsys_cl.contrast import cores
 from recsys_cl.contrast.precision import quick_dtype
 
+_COLUMNS = 512  # rounded products have a multiple of so many, because torch makes and keeps a kernel for each shape
 _BLOCK_BYTES = {"cpu": 16 << 20, "cuda": 512 << 20}  # of logits that a core holds at a time
 
 
@@ -30,28 +32,31 @@ class _SoftmaxLoss(torch.autograd.Function):
         weights: torch.Tensor,
     ) -> torch.Tensor:
         n, dtype = len(candidates), _dtype_of(queries)
-        quick_candidates = candidates.to(dtype)
+        width = n if dtype == queries.dtype else -(-n // _COLUMNS) * _COLUMNS
+        quick_candidates = functional.pad(candidates.to(dtype), (0, 0, 0, width - n))
+        shift = functional.pad(shift, (0, width - n), value=float("inf"))  # nobody's candidates are never taken
         shares = weights / weights.sum()
         rows = positives // n
+        positives, known = (entries + entries // n * (width - n) for entries in (positives, known))
         row_shares = torch.zeros_like(queries[:, 0]).index_add_(0, rows, shares)
         query_gradient = torch.empty_like(queries)
         losses = torch.empty_like(weights)
-        bounds = _row_blocks(len(queries), n, queries)
-        edges = torch.tensor(bounds, device=known.device) * n
+        bounds = _row_blocks(len(queries), width, queries)
+        edges = torch.tensor(bounds, device=known.device) * width
         masked, right = (torch.searchsorted(entries, edges).tolist() for entries in (known, positives))
 
         def learn_from(number: int) -> torch.Tensor:
             """Set losses and gradients of one block of rows; return the gradient of the candidates."""
             start, stop = bounds[number : number + 2]
             its = slice(right[number], right[number + 1])
-            entries, row = positives[its] - start * n, rows[its] - start
+            entries, row = positives[its] - start * width, rows[its] - start
             block = queries[start:stop]
-            scores = _product(block.to(dtype), quick_candidates.T)
+            scores = _product(block.to(dtype), quick_candidates.T).to(queries.dtype)
             flat = scores.view(-1)
             kept = flat[entries]
             scores -= shift
             flat.index_copy_(0, entries, kept)
-            flat.index_fill_(0, known[masked[number] : masked[number + 1]] - start * n, float("-inf"))
+            flat.index_fill_(0, known[masked[number] : masked[number + 1]] - start * width, float("-inf"))
             best = scores.amax(1)
             torch.softmax(scores, 1, out=scores)
             log_sums = best - scores.amax(1).log()  # the best one's probability never underflows
@@ -61,8 +66,8 @@ class _SoftmaxLoss(torch.autograd.Function):
                 scores[idle] = 0  # a query without a positive, of which nothing else may be left either
             flat.index_add_(0, entries, -shares[its] / share[row])
             rounded, weighed = scores.to(dtype), (block * share.unsqueeze(1)).to(dtype)
-            query_gradient[start:stop] = _product(rounded, quick_candidates) * share.unsqueeze(1)
-            return _product(rounded.T, weighed)
+            query_gradient[start:stop] = _product(rounded, quick_candidates).to(queries.dtype) * share.unsqueeze(1)
+            return _product(rounded.T, weighed)[:n]
 
         def learn_from_some(first: int) -> torch.Tensor:
             gradient = torch.zeros_like(candidates)
@@ -113,9 +118,9 @@ def _dtype_of(queries: torch.Tensor) -> torch.dtype:
 
 
 def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Return ``left @ right``, float32 if they are rounded."""
+    """Return ``left @ right``."""
     if left.is_cuda or left.dtype == torch.bfloat16:
-        return (left @ right).to(torch.promote_types(left.dtype, torch.float32))
+        return left @ right
     # numpy's BLAS is on some processors twice as quick as torch's.
     return torch.from_numpy(left.detach().numpy() @ right.detach().numpy())
 

@@ -70,9 +70,26 @@ def train(job: Job, prepared: Prepared) -> TrainedRun:
     """
     key = job.key(prepared.facts["key"], job.config.spectral, job.config.train)
     run = TrainedRun(job.workspace.run(job.name, key), prepared, key, job.config.train.refit)
-    fitter = Fitter(job, prepared, "train")
-    recipes = _chosen(job, run, fitter).recipes
-    tried = run.folder / "tried"
+    best = _find(job, run, Fitter(job, prepared, "train"))
+    recipes, like = run.choice().recipes, run.training("train")
+    _refit(run, Fitter(job, prepared, "train_and_validation"), recipes, best, like)
+    if run.registered == "all":
+        _refit(run, Fitter(job, prepared, "all"), recipes, best, like)
+    link = os.path.relpath(prepared.folder, run.folder)
+    write_json(run.folder / "run.json", {"key": key, "registered": run.registered, "prepared": link})
+    return run
+
+
+def open_trained(folder: Path) -> TrainedRun:
+    """Open what `train` wrote."""
+    facts = read_json(folder / "run.json")
+    prepared = open_prepared((folder / facts["prepared"]).resolve())
+    return TrainedRun(folder, prepared, facts["key"], facts["registered"])
+
+
+def _find(job: Job, run: TrainedRun, fitter: Fitter) -> str:
+    """Choose, fit and compare; keep the towers that are best on validation, and return their name."""
+    recipes, tried = _chosen(job, run, fitter).recipes, run.folder / "tried"
     for name, recipe in recipes.items():
         fitter.fit(recipe, tried / name)
     likeliest = _joined(job, fitter, list(recipes), tried)
@@ -87,20 +104,7 @@ def train(job: Job, prepared: Prepared) -> TrainedRun:
                 write_json(scratch / "training.json", facts)
         for sentence in kept_of(TrainingFacts.model_validate(facts)):
             job.reporter.say(sentence)
-    like = run.training("train")
-    _refit(run, Fitter(job, prepared, "train_and_validation"), recipes, best, like)
-    if run.registered == "all":
-        _refit(run, Fitter(job, prepared, "all"), recipes, best, like)
-    link = os.path.relpath(prepared.folder, run.folder)
-    write_json(run.folder / "run.json", {"key": key, "registered": run.registered, "prepared": link})
-    return run
-
-
-def open_trained(folder: Path) -> TrainedRun:
-    """Open what `train` wrote."""
-    facts = read_json(folder / "run.json")
-    prepared = open_prepared((folder / facts["prepared"]).resolve())
-    return TrainedRun(folder, prepared, facts["key"], facts["registered"])
+    return best
 
 
 def _chosen(job: Job, run: TrainedRun, fitter: Fitter) -> Choice:

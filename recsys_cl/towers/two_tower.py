@@ -136,13 +136,11 @@ class TwoTower:
             "readings": tuple(reading for part in parts for reading in part.spec.readings),
         }
         joined = cls(parts[0].spec.model_copy(update=changes), parts[0].device)
-        candidates = [
-            weight / part._query_length * part.item_vectors(with_offsets=False)
-            for part, weight in zip(parts, weights, strict=True)
-        ]
-        joined.tables["item"].copy_(torch.from_numpy(np.hstack(candidates)))
-        joined.tables["context"].copy_(torch.hstack([part.tables["context"] for part in parts]))
-        for part, weight in zip(parts, weights, strict=True):
+        dims = [part.spec.embedding_dim for part in parts]
+        columns = zip(*(torch.split(joined.tables[name], dims, dim=1) for name in ("item", "context")), strict=True)
+        for part, weight, (items, contexts) in zip(parts, weights, columns, strict=True):
+            items.copy_(torch.from_numpy(part.item_vectors(with_offsets=False))).mul_(weight / part._query_length)
+            contexts.copy_(part.tables["context"])
             if part.spec.item_bias:
                 joined.tables["bias"].add_(part.tables["bias"], alpha=weight)
         return joined
