@@ -3,7 +3,8 @@
 A step gathers embedding rows, encodes, scores every query with every candidate, masks, takes the softmax loss and its
 gradient, and updates the rows. Of that the baseline does nothing but the three products that cannot be avoided, on
 matrices that are there already: scores (b, d) x (d, n), and the gradients of both sides, (b, n) x (n, d) and
-(d, b) x (b, n). Both use all cores: the step shares its work out among them, the products leave that to BLAS.
+(n, b) x (b, d). They are taken in the numbers that the step rounds to, and once more in float32, by numpy, which is the
+quickest at that here. All use all cores: the step shares its work out among them, products leave that to the library.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from benchmarks.interleaved import Measured, compared, in_turn, tell
 from benchmarks.real_log import prepared_log
 from recsys_cl.config import TrainConfig
 from recsys_cl.contrast.cores import one_thread_each
+from recsys_cl.contrast.precision import quick_dtype
 from recsys_cl.pairs.batches import Batch
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.training.learner import Learner
@@ -30,8 +32,26 @@ from recsys_cl.training.prefetch import made_ahead
 _QUERIES = 5120  # timed together
 
 
+def rounded_products(batches: list[Batch], dim: int, dtype: torch.dtype) -> Callable[[], None]:
+    """Return a function that does the products of these batches in rounded numbers."""
+    generator = torch.Generator().manual_seed(0)
+    widest = max(len(batch.candidate_slots) for batch in batches)
+    rows = max(len(batch) for batch in batches)
+    queries, candidates = (torch.randn(n, dim, generator=generator).to(dtype) for n in (rows, widest))
+    scores = torch.randn(rows, widest, generator=generator).to(dtype)
+
+    def multiply() -> None:
+        for batch in batches:
+            size = len(batch)
+            _ = queries[:size] @ candidates.T  # of one shape, because each new one costs torch more than the product
+            _ = scores[:size] @ candidates
+            _ = scores[:size].T @ queries[:size]
+
+    return multiply
+
+
 def products(batches: list[Batch], dim: int) -> Callable[[], None]:
-    """Return a function that does the products of these batches, by numpy, which is the quickest here."""
+    """Return a function that does the products of these batches in float32."""
     rng = np.random.default_rng(0)
     widest = max(len(batch.candidate_slots) for batch in batches)
     rows = max(len(batch) for batch in batches)
@@ -45,7 +65,7 @@ def products(batches: list[Batch], dim: int) -> Callable[[], None]:
                 queries[:size], candidates[:width].T, out=scores.reshape(-1)[: size * width].reshape(size, width)
             )
             block @ candidates[:width]
-            queries[:size].T @ block
+            block.T @ queries[:size]
 
     return multiply
 
@@ -67,7 +87,10 @@ def measure(pairs: PairSet, n_users: int, config: TrainConfig, rounds: int) -> l
             for batch in made_ahead(islice(dealing.epoch(1), steps)):
                 learner.step(batch, 0.001)
 
-    contenders = {"step": step_on_ready, "products": products(ready, config.dim), "with batches": make_and_step}
+    dtype = quick_dtype(torch.device("cpu"))
+    contenders = {"step": step_on_ready, "float32": products(ready, config.dim), "with batches": make_and_step}
+    if dtype != torch.float32:
+        contenders["rounded"] = rounded_products(ready, config.dim, dtype)
     seconds = in_turn(contenders, rounds)
     each = {name: [one / steps for one in found] for name, found in seconds.items()}
     positives = sum(len(batch.positives) for batch in ready) / len(ready)
@@ -76,11 +99,14 @@ def measure(pairs: PairSet, n_users: int, config: TrainConfig, rounds: int) -> l
         f"training step, {config.batch_size:,} queries, {positives:,.0f} positives, {candidates:,.0f} candidates, "
         f"{config.dim:,} dimensions"
     )
-    against = "its three matrix products"
-    return [
-        compared(what, each["step"], against, each["products"], aim=2),
-        compared(f"{what}, making the batch included", each["with batches"], against, each["products"]),
-    ]
+    measured = []
+    for name, numbers in (("rounded", str(dtype).removeprefix("torch.")), ("float32", "float32")):
+        if name in each:
+            against = f"its three matrix products in {numbers}"
+            measured.append(compared(what, each["step"], against, each[name], aim=2))
+            all_of_it = f"{what}, making the batch included"
+            measured.append(compared(all_of_it, each["with batches"], against, each[name]))
+    return measured
 
 
 def main() -> None:
