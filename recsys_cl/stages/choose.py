@@ -117,7 +117,7 @@ class Chooser:
         neighbours = self._neighbours(self.config.embedding_dim or dim)
         recipes: dict[str, Recipe] = {}
         if self.config.method in {"auto", "hybrid"}:
-            for name, hybrid in self._hybrids(dim).items():
+            for name, hybrid in self._hybrids(dim, neighbours=neighbours is not None).items():
                 recipes[name] = Recipe(hybrid, self._rounded(exponents, hybrid.solved_dim))
         if self.config.method in {"auto", "spectral"}:
             served = self.config.embedding_dim or dim
@@ -223,7 +223,7 @@ class Chooser:
         """Return the best exponents of the closed form of items and their neighbours, or None where there is none."""
         if not self._has_neighbours:
             return None
-        needed = self._cost.search_of_neighbours + self._seconds_later(self._cost)
+        needed = self._cost.search_of_neighbours + self._seconds_later(self._cost, neighbours=True)
         if self._spent() + needed > self.config.budget_seconds:
             self._told.append("That of items and their neighbours would have gone beyond the budget.")
             return None
@@ -282,17 +282,16 @@ class Chooser:
         return config.model_copy(update={"most_rounds": 1 if dim >= _ROUGHLY else self.spectral.most_rounds})
 
     def _has_time_for(self, cost: Cost, spectral: SpectralConfig) -> bool:
-        # Where few dimensions are served, epochs are worth more than a better teacher.
-        epochs = 1 if self._descent.is_joined else 2
         anew = 0 if self._are_given(spectral) else cost.search  # a solution of what was given
-        needed = cost.search + self._has_neighbours * cost.search_of_neighbours + anew + self._seconds_later(cost)
-        needed += self._descent.least_seconds(epochs, cost.teaching)
+        needed = cost.search + anew + self._seconds_later(cost, neighbours=False)
+        if not self._descent.is_joined:  # few dimensions are served: epochs are worth more than a better teacher
+            needed += self._descent.least_seconds(2, cost.teaching)
         return self._spent() + needed < _FOR_DIMS * self.config.budget_seconds
 
-    def _seconds_later(self, cost: Cost) -> float:
+    def _seconds_later(self, cost: Cost, *, neighbours: bool) -> float:
         """Return how long all will take that is done with the closed forms once settings are known, but teaching."""
         served = self.config.method != "hybrid" and not self.config.embedding_dim
-        return cost.later(self._judging, neighbours=self._has_neighbours, served=served)
+        return cost.later(self._judging, neighbours=neighbours, served=served)
 
     def _ladder(self) -> list[tuple[int, ...]]:
         """Return the dimensions to be tried; those of a tuple by one solution."""
@@ -308,9 +307,9 @@ class Chooser:
     def _has_many_items(self) -> bool:
         return self.pairs.n_items > _MANY_ITEMS
 
-    def _hybrids(self, teacher_dim: int) -> dict[str, TrainConfig]:
+    def _hybrids(self, teacher_dim: int, *, neighbours: bool) -> dict[str, TrainConfig]:
         """Return settings for as many epochs as a fit and a refit have time for, by name; none if there is none."""
-        left = self.config.budget_seconds - self._spent() - self._seconds_later(self._cost)
+        left = self.config.budget_seconds - self._spent() - self._seconds_later(self._cost, neighbours=neighbours)
         judging = self._judging.fit + (self._judging.join if self._descent.is_joined else 0)
         epochs = self._descent.epochs(left, self._cost.teaching, judging)
         if self.config.method == "hybrid":

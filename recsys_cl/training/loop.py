@@ -143,8 +143,8 @@ def seconds_an_epoch(
         for batch in made_ahead(islice(batches.epoch(1), 1 + _REHEARSED)):
             learner.step(batch, config.learning_rate)
             instants.append(time.monotonic())
-    # The first step pays for what is made only once, so the others are timed, where there are any.
-    return batches.steps * (instants[-1] - instants[0]) / max(len(instants) - 1, 1)
+    # Now and then a step pays for what is made only once, as the first one does.
+    return batches.steps * float(np.median(np.diff(instants))) if len(instants) > 1 else 0.0
 
 
 def readings_of(config: TrainConfig, *, ordered: bool) -> tuple[Reading, ...]:
