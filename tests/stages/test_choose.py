@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -295,6 +296,19 @@ def test_joined_towers_are_refitted_from_all_their_parts(prepared, tmp_path, mon
     assert run.training("all")["parts"] == parts
     assert run.training("all")["weights"] == run.training("train")["weights"]
     assert sum(run.training("all")["weights"]) == pytest.approx(1)
+
+
+def test_a_run_that_was_killed_while_joining_goes_on_from_what_was_fitted(prepared, tmp_path, monkeypatch):
+    liked(monkeypatch, "joined_untaught", "joined_neighbours")
+    begun = job(tmp_path)
+    run = stage.train(begun, prepared)
+    whole, digest = run.training("train"), run.towers("train").digest
+    for lost in ("tried/joined_untaught", "train", "train_and_validation"):
+        shutil.rmtree(run.folder / lost)
+    again = stage.train(begun, prepared)
+    assert again.training("train")["weights"] == whole["weights"]
+    assert again.training("train")["best_validation"] == pytest.approx(whole["best_validation"])
+    assert again.towers("train").digest == digest
 
 
 @pytest.mark.parametrize(("noise", "kept"), [(0.1, "joined"), (0.001, "hybrid")])
