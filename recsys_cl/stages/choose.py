@@ -88,6 +88,7 @@ class Chooser:
         solver: gives the closed form of the training part.
         reporter: told of progress.
         clock: seconds.
+        gone: seconds of the budget that were spent before the search begins.
     """
 
     pairs: PairSet
@@ -100,10 +101,11 @@ class Chooser:
     solver: Solver
     reporter: Reporter
     clock: Callable[[], float] = time.monotonic
+    gone: float = 0.0
 
     def choose(self) -> Choice:
         """Search, and return what to fit."""
-        self._began = self.clock()
+        self._began = self.clock() - self.gone
         self._judging = Judging.timed(
             self.validation, self.pairs.histories, self.seed, self.clock, with_prior=self.config.popularity_prior
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,9 +69,10 @@ def train(job: Job, prepared: Prepared) -> TrainedRun:
     The refit on train and validation is what the test part examines. With ``refit: all`` a third fit sees the test
     part too, and is what gets registered. What was chosen is kept, so that a run which was killed goes on with it.
     """
+    began = time.monotonic()
     key = job.key(prepared.facts["key"], job.config.spectral, job.config.train)
     run = TrainedRun(job.workspace.run(job.name, key), prepared, key, job.config.train.refit)
-    best = _find(job, run, Fitter(job, prepared, "train"))
+    best = _find(job, run, Fitter(job, prepared, "train"), began)
     recipes, like = run.choice().recipes, run.training("train")
     _refit(run, Fitter(job, prepared, "train_and_validation"), recipes, best, like)
     if run.registered == "all":
@@ -87,9 +89,9 @@ def open_trained(folder: Path) -> TrainedRun:
     return TrainedRun(folder, prepared, facts["key"], facts["registered"])
 
 
-def _find(job: Job, run: TrainedRun, fitter: Fitter) -> str:
+def _find(job: Job, run: TrainedRun, fitter: Fitter, began: float) -> str:
     """Choose, fit and compare; keep the towers that are best on validation, and return their name."""
-    recipes, tried = _chosen(job, run, fitter).recipes, run.folder / "tried"
+    recipes, tried = _chosen(job, run, fitter, began).recipes, run.folder / "tried"
     for name, recipe in recipes.items():
         fitter.fit(recipe, tried / name)
     likeliest = _joined(job, fitter, list(recipes), tried)
@@ -107,7 +109,7 @@ def _find(job: Job, run: TrainedRun, fitter: Fitter) -> str:
     return best
 
 
-def _chosen(job: Job, run: TrainedRun, fitter: Fitter) -> Choice:
+def _chosen(job: Job, run: TrainedRun, fitter: Fitter, began: float) -> Choice:
     """Return the settings to fit: as given where there is no budget or nothing to choose by, else as chosen."""
     path, config, spectral = run.folder / _CHOICE, job.config.train, job.config.spectral
     if path.exists():
@@ -130,6 +132,7 @@ def _chosen(job: Job, run: TrainedRun, fitter: Fitter) -> Choice:
             device=job.config.device,
             solver=fitter.solver,
             reporter=job.reporter,
+            gone=time.monotonic() - began,
         ).choose()
     choice = replace(choice, told=[*choice.told, *_unheeded(job.config, ordered=run.prepared.ordered)])
     for sentence in choice.told:

@@ -91,6 +91,12 @@ def test_without_time_for_anything_there_is_still_a_closed_form(prepared):
     assert any("Gradient descent was left out" in sentence for sentence in choice.told)
 
 
+def test_what_was_spent_before_the_search_is_gone(prepared):
+    choice = replace(chooser(prepared, budget="10s"), gone=1000.0).choose()
+    assert set(choice.recipes) == {"spectral"}
+    assert len(choice.trials) == 3
+
+
 def test_where_no_history_can_be_cut_gradient_descent_is_left_out(prepared, tmp_path):
     histories = prepared.pairs("train").histories
     last = np.flatnonzero(histories.lengths)
