@@ -271,13 +271,14 @@ class Chooser:
 
     def _seconds_to_teach(self, solved: ClosedForm, config: SpectralConfig, dim: int) -> float:
         """Return the seconds it takes to see what is recommended to all who are taught, by those for a few."""
-        few = self._descent.taught[:_FEW]
-        if not len(few):
+        taught, teacher, seconds = self._descent.taught, self._towers(solved, config, dim), []
+        if not len(taught):
             return 0.0
-        teacher = self._towers(solved, config, dim)
-        began = self.clock()
-        lists_of(teacher, self.pairs.histories, self.config.taught_items, few)
-        return (self.clock() - began) / len(few) * len(self._descent.taught)
+        for few in (taught[:1], taught[:1], taught[:_FEW]):  # one tells what it takes whoever is taught, once warm
+            began = self.clock()
+            lists_of(teacher, self.pairs.histories, self.config.taught_items, few)
+            seconds.append(self.clock() - began)
+        return seconds[1] + max(seconds[2] - seconds[1], 0.0) / len(few) * len(taught)
 
     def _rounded(self, config: SpectralConfig, dim: int) -> SpectralConfig:
         # Many dimensions are best solved roughly: it takes less time and gives more recall (docs/experiments.md).

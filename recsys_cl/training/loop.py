@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import trim_mean
 
 from recsys_cl.config import TrainConfig
 from recsys_cl.contrast.cores import one_thread_each
@@ -36,7 +37,8 @@ from recsys_cl.training.standing import Standing
 
 Validate = Callable[[TwoTower], float]
 Lists = npt.NDArray[np.int32]
-_REHEARSED = 16  # steps that are timed to tell how long an epoch would take
+_REHEARSED = 32  # steps that tell how long an epoch would take, by the second half of them
+_TRIMMED = 0.2  # share of those, at each end, that don't count
 
 
 @dataclass(frozen=True)
@@ -143,8 +145,9 @@ def seconds_an_epoch(
         for batch in made_ahead(islice(batches.epoch(1), 1 + _REHEARSED)):
             learner.step(batch, config.learning_rate)
             instants.append(time.monotonic())
-    # Now and then a step pays for what is made only once, as the first one does.
-    return batches.steps * float(np.median(np.diff(instants))) if len(instants) > 1 else 0.0
+    # The first steps pay for much that is made only once, later ones now and then.
+    seconds = np.diff(instants)[len(instants) // 2 :]
+    return batches.steps * float(trim_mean(seconds, _TRIMMED)) if len(seconds) else 0.0
 
 
 def readings_of(config: TrainConfig, *, ordered: bool) -> tuple[Reading, ...]:
