@@ -220,7 +220,8 @@ def _epochs(
     while standing.epoch <= last_epoch and not standing.stopped_early:
         standing = _epoch(learner, batches, kept, standing, reporter)
         standing = _close_epoch(learner, batches, standing, validate)
-        if standing.best_epoch == standing.epoch - 1:
+        is_best = standing.best_epoch == standing.epoch - 1
+        if is_best and (validate is not None or standing.epoch > last_epoch):  # else a later one is sure to be better
             kept.save_best(learner, standing.best_epoch)
         if kept.is_due:
             kept.save(learner, standing)

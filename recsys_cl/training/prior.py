@@ -70,9 +70,11 @@ def fit_prior(histories: Histories, temperature: float, validate: Validate) -> P
         validate: a figure for the towers with so much, (n_items,) float32, added to scores; higher is better.
     """
     figure = validate(np.zeros(histories.n_items, np.float32))
-    best = PopularityPrior(validation=figure)
+    best, counted = PopularityPrior(validation=figure), dict[float | None, npt.NDArray[np.float32]]()
     for prior in priors(histories):
-        found = validate(prior.scores(histories, temperature))
+        if prior.half_life not in counted:
+            counted[prior.half_life] = log_popularity(histories, prior.half_life)
+        found = validate(prior.strength * temperature * counted[prior.half_life])
         if found > figure:
             figure, best = found, PopularityPrior(prior.half_life, prior.strength, found)
     return best
