@@ -178,7 +178,7 @@ class SpectralConfig(Settings):
     item_exponent: float = Field(0.4, ge=0, le=1, description="how much less a popular item's interactions count")
     spectral_power: float = Field(0.7, ge=0, le=2, description="power of the singular values in a user vector")
     spectral_age_exponents: tuple[Annotated[float, Field(ge=0)], ...] = Field(
-        (0.5, 2.0),
+        (0.5, 1.5),
         min_length=1,
         description="powers of age by which older history counts less in a user vector, if ordered; it is their mean",
     )

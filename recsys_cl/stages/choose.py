@@ -38,7 +38,7 @@ _SOLVED = {
 }
 _FREE = {
     "spectral_power": (0.35, 0.7, 1.0),
-    "spectral_age_exponents": ((0.0,), (0.0, 1.0), (0.5, 2.0), (1.0, 3.0)),  # ever steeper
+    "spectral_age_exponents": ((0.0,), (0.0, 1.0), (0.5, 1.5), (0.5, 3.0)),  # ever steeper
 }
 _BY_ORDER = {"pair_age_exponent", "spectral_age_exponents"}  # these say nothing where there is no order
 _OF_USERS = {"user_exponent", "pair_age_exponent"}  # nor these where items belong together
