@@ -42,8 +42,11 @@ class PopularityPrior:
 
     def scores(self, histories: Histories, temperature: float) -> npt.NDArray[np.float32]:
         """Return what each item's score gains, (n_items,) float32; ``histories`` should be what was learned from."""
-        scale = self.strength * temperature  # scores are logits times temperature
-        return scale * log_popularity(histories, self.half_life)
+        return self.weighed(log_popularity(histories, self.half_life), temperature)
+
+    def weighed(self, popularity: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
+        """Return what each item's score gains, (n_items,) float32, by its `log_popularity` with this half-life."""
+        return self.strength * temperature * popularity  # scores are logits times temperature
 
 
 def log_popularity(histories: Histories, half_life: float | None) -> npt.NDArray[np.float32]:
@@ -74,7 +77,7 @@ def fit_prior(histories: Histories, temperature: float, validate: Validate) -> P
     for prior in priors(histories):
         if prior.half_life not in counted:
             counted[prior.half_life] = log_popularity(histories, prior.half_life)
-        found = validate(prior.strength * temperature * counted[prior.half_life])
+        found = validate(prior.weighed(counted[prior.half_life], temperature))
         if found > figure:
             figure, best = found, PopularityPrior(prior.half_life, prior.strength, found)
     return best
