@@ -12,7 +12,7 @@ import torch
 
 from recsys_cl.contrast.precision import quick_dtype
 from recsys_cl.pairs.histories import Histories
-from recsys_cl.retrieval.exact import highest, mask_seen, rank_exact, top_k
+from recsys_cl.retrieval.exact import highest, mask_seen, products, rank_exact, top_k
 
 _BLOCK_SCORES = 1 << 23  # scores held at a time
 _TIMES, _MORE = 3, 4  # so many times as many items as wanted, and so many more, are ranked exactly
@@ -44,12 +44,28 @@ def rank_roughly(
     rounded, block = items.to(dtype), max(1, _BLOCK_SCORES // len(items))
     for start in range(0, len(queries), block):
         some = queries[start : start + block]
-        scores = some.to(dtype) @ rounded.T
-        mask_seen(scores, seen, start, start + len(some))
-        likely = highest(scores, width)[1].sort(dim=1).values  # a tie goes to the lower number
+        values, likely = likeliest(some, rounded, seen, start, width)
+        likely, order = likely.sort(dim=1)  # a tie goes to the lower number
         exact = torch.bmm(items[likely], some.unsqueeze(2)).squeeze(2)
-        exact.masked_fill_(scores.gather(1, likely) == -torch.inf, -torch.inf)
+        exact.masked_fill_(values.gather(1, order) == -torch.inf, -torch.inf)
         places = top_k(exact, k).item_nums
         taken = np.take_along_axis(likely.numpy(), np.maximum(places, 0), axis=1)
         found[start : start + block] = np.where(places < 0, -1, taken)
     return found
+
+
+def likeliest(
+    queries: torch.Tensor, rounded: torch.Tensor, seen: Histories, start: int, width: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the ``width`` highest rounded products of each query, falling, and whose they are, (q, width) each.
+
+    Args:
+        queries: (q, d) vectors.
+        rounded: (n_items, d) vectors, in the numbers that are multiplied.
+        seen: whose rows from ``start`` on hold items that score -inf.
+        start: row of the first query.
+        width: items wanted, at most n_items.
+    """
+    scores = products(queries.to(rounded), rounded)
+    mask_seen(scores, seen, start, start + len(queries))
+    return highest(scores, width)

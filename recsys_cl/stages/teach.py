@@ -8,7 +8,7 @@ import torch
 
 from recsys_cl.contrast.precision import quick_dtype
 from recsys_cl.pairs.histories import Histories, Queries
-from recsys_cl.retrieval.exact import highest, mask_seen, products
+from recsys_cl.retrieval.rough import likeliest
 from recsys_cl.towers.two_tower import TwoTower
 
 _SCORES = 1 << 31  # a teacher scores at most so many pairs of user and item
@@ -41,9 +41,8 @@ def lists_of(teacher: TwoTower, histories: Histories, k: int, users: npt.NDArray
     for start in range(0, len(users), block):
         some = users[start : start + block]
         queries = Queries(some.astype(np.int32), histories.take(some))
-        scores = products(torch.from_numpy(teacher.query_vectors(queries)).to(items), items)
-        mask_seen(scores, queries.histories, 0, len(some))
-        best, found = highest(scores, width)
+        vectors = torch.from_numpy(teacher.query_vectors(queries))
+        best, found = likeliest(vectors, items, queries.histories, 0, width)
         lists[some, :width] = found.masked_fill(best == -torch.inf, -1).cpu().numpy()
     return lists
 
