@@ -22,6 +22,15 @@ settings.register_profile("ours", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("ours")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the flows last.
+
+    The client of their Prefect server lives on in a thread and draws from `random` for its pings. Hypothesis, which
+    watches that no strategy does so, would now and then blame a later test.
+    """
+    items.sort(key=lambda item: item.path.parent.name == "flows")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Return the optional folder of real logs; skip the test where there is none."""
