@@ -139,8 +139,8 @@ class FitFacts(Facts):
     """One of several fits.
 
     Attributes:
-        name: "spectral", "neighbours", "second", a kind of gradient descent ("hybrid", "untaught", "sequential"), or
-            "joined_" and what was joined last.
+        name: "spectral", "neighbours", a kind of gradient descent ("hybrid", "untaught", "sequential"), or "joined_"
+            and what was joined last.
         method: "spectral", "gradient", "hybrid" or "joined".
         dim: length of its vectors.
         positives: what belongs together in a closed form, as in `SpectralConfig.spectral_positives`.

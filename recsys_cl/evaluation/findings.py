@@ -144,8 +144,7 @@ def how_fitted(fit: FitFacts, tried: Sequence[FitFacts]) -> str:
         parts = {one.name: how_fitted(one, tried) for one in tried if one.name in fit.parts}
         return " beside ".join(parts.get(name, name) for name in fit.parts) or METHODS["joined"]
     if fit.method != "hybrid":
-        which = " with other exponents" if fit.name == "second" else ""
-        return METHODS[fit.method] + (" of neighbours" if fit.positives == "item_item" else which)
+        return METHODS[fit.method] + (" of neighbours" if fit.positives == "item_item" else "")
     way = "with a teacher" if fit.taught else "without a teacher"
     readings = "two" if fit.readings == 2 else str(fit.readings)
     return f"gradient descent {way}" + (f", with {readings} readings of histories" if fit.readings > 1 else "")

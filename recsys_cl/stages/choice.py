@@ -7,8 +7,7 @@ from typing import Any, Self
 
 from recsys_cl.config import SpectralConfig, TrainConfig
 
-# Names of recipes: of users and items, of items and their neighbours, and of users and items with other exponents.
-CLOSED_FORMS = ("spectral", "neighbours", "second")
+CLOSED_FORMS = ("spectral", "neighbours")  # names of recipes: of users and items, and of items and their neighbours
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from recsys_cl.pairs.neighbours import has_neighbours, most_entries
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.progress import Reporter
 from recsys_cl.stages.choice import Choice, Recipe
-from recsys_cl.stages.cost import NEIGHBOURS, Cost, Judging
+from recsys_cl.stages.cost import Cost, Judging
 from recsys_cl.stages.descent import Descent
 from recsys_cl.stages.judge import Judge, Marks, best_of, some_of
 from recsys_cl.stages.teach import lists_of
@@ -42,7 +42,6 @@ _FREE = {
 }
 _BY_ORDER = {"pair_age_exponent", "spectral_age_exponents"}  # these say nothing where there is no order
 _OF_USERS = {"user_exponent", "pair_age_exponent"}  # nor these where items belong together
-_STEPS = {"user_exponent": -0.1, "item_exponent": 0.05}  # to exponents as good, which err on other items
 _DIMS = ((32, 64), (128, 256), (512, 1024))  # those of a tuple are found by one solution
 _ROUGHLY = 256  # dimensions from which one round of the solver is enough
 _MANY_ITEMS = 10_000  # beyond this few dimensions are never best, and are not tried
@@ -117,16 +116,17 @@ class Chooser:
         if not self._are_given(exponents):
             exponents = self._confirmed(dim, exponents)
         self._told.append(f"The closed form has {dim} dimensions, {self._listed(exponents, _FREE)}.")
-        beside = self._beside(self.config.embedding_dim or dim, exponents)
+        neighbours = self._neighbours(self.config.embedding_dim or dim)
         recipes: dict[str, Recipe] = {}
         if self.config.method in {"auto", "hybrid"}:
-            for name, hybrid in self._hybrids(dim, beside=self._times(beside)).items():
+            for name, hybrid in self._hybrids(dim, neighbours=neighbours is not None).items():
                 recipes[name] = Recipe(hybrid, self._rounded(exponents, hybrid.solved_dim))
         if self.config.method in {"auto", "spectral"}:
             served = self.config.embedding_dim or dim
             closed = self.config.model_copy(update={"method": "spectral", "embedding_dim": served})
             recipes["spectral"] = Recipe(closed, self._rounded(exponents, served))
-            recipes |= {name: Recipe(closed, self._rounded(found, served)) for name, found in beside.items()}
+            if neighbours is not None:
+                recipes["neighbours"] = Recipe(closed, self._rounded(neighbours, served))
         if len(recipes) > 1:
             self._told.append("All were fitted and judged on validation; less than two standard errors is chance.")
         return Choice(recipes, self._told, self._trials)
@@ -221,37 +221,20 @@ class Chooser:
             self._told.append(f"In {dim} dimensions the exponents given were as good, and were kept: {listed}.")
         return best
 
-    def _beside(self, dim: int, chosen: SpectralConfig) -> dict[str, SpectralConfig]:
-        """Return the exponents of the closed form to stand beside that of users and items, by its name, if any.
-
-        Where there is an order it is that of items and their neighbours; else another of users and items, for parts
-        that err apart are better together.
-        """
-        if self._has_neighbours:
-            name, said = "neighbours", "That of items and their neighbours"
-            config = self.spectral.model_copy(update={"spectral_positives": "item_item"})
-        elif self._has_second:
-            name, said = "second", "One with other exponents"
-            stepped = {key: round(max(getattr(chosen, key) + step, 0), 2) for key, step in _STEPS.items()}
-            config = chosen.model_copy(update=stepped)
-        else:
-            return {}
-        times = self._times({name: config})
-        needed = self._cost.search_beside(times) + self._seconds_later(self._cost, beside=times)
+    def _neighbours(self, dim: int) -> SpectralConfig | None:
+        """Return the best exponents of the closed form of items and their neighbours, or None where there is none."""
+        if not self._has_neighbours:
+            return None
+        needed = self._cost.search_of_neighbours + self._seconds_later(self._cost, neighbours=True)
         if self._spent() + needed > self.config.budget_seconds:
-            self._told.append(f"{said} would have gone beyond the budget.")
-            return {}
-        judge, given = Judge(some_of(self.validation, _USERS, self.seed)), self._rounded(config, dim)
-        marks, kept = self._refined(self.solver.solve(given, dim), given, dim, judge, closely=self._has_neighbours)
+            self._told.append("That of items and their neighbours would have gone beyond the budget.")
+            return None
+        judge = Judge(some_of(self.validation, _USERS, self.seed))
+        given = self._rounded(self.spectral.model_copy(update={"spectral_positives": "item_item"}), dim)
+        marks, kept = self._refined(self.solver.solve(given, dim), given, dim, judge, closely=True)
         self._keep_trial(float(marks.mean()), judge, dim, kept)
-        listed = self._listed(kept, _FREE if self._has_neighbours else _SOLVED)
-        self._told.append(f"{said} has {dim} dimensions, {listed}.")
-        return {name: kept}
-
-    @staticmethod
-    def _times(beside: Iterable[str]) -> float:
-        """Return how many times as long as that of users and items it takes to solve what stands beside it."""
-        return sum(NEIGHBOURS if name == "neighbours" else 1.0 for name in beside)
+        self._told.append(f"That of items and their neighbours has {dim}, {self._listed(kept, _FREE)}.")
+        return kept
 
     @cached_property
     def _has_neighbours(self) -> bool:
@@ -260,11 +243,6 @@ class Chooser:
         wanted = self._descent.is_joined or self.config.method == "spectral"
         others = self.spectral.spectral_positives == "user_item"
         return self.ordered and wanted and others and entries <= _MOST_ENTRIES and has_neighbours(self.pairs.histories)
-
-    @property
-    def _has_second(self) -> bool:
-        joined = self.config.method != "hybrid" and self.config.embedding_dim is None
-        return joined and self.spectral.spectral_positives == "user_item"
 
     def _are_given(self, config: SpectralConfig) -> bool:
         return all(getattr(config, name) == getattr(self.spectral, name) for name in _SOLVED)
@@ -308,15 +286,15 @@ class Chooser:
 
     def _has_time_for(self, cost: Cost, spectral: SpectralConfig) -> bool:
         anew = 0 if self._are_given(spectral) else cost.search  # a solution of what was given
-        needed = cost.search + anew + self._seconds_later(cost, beside=0)
+        needed = cost.search + anew + self._seconds_later(cost, neighbours=False)
         if not self._descent.is_joined:  # few dimensions are served: epochs are worth more than a better teacher
             needed += self._descent.least_seconds(2, cost.teaching)
         return self._spent() + needed < _FOR_DIMS * self.config.budget_seconds
 
-    def _seconds_later(self, cost: Cost, *, beside: float) -> float:
+    def _seconds_later(self, cost: Cost, *, neighbours: bool) -> float:
         """Return how long all will take that is done with the closed forms once settings are known, but teaching."""
         served = self.config.method != "hybrid" and not self.config.embedding_dim
-        return cost.later(self._judging, beside=beside, served=served)
+        return cost.later(self._judging, neighbours=neighbours, served=served)
 
     def _ladder(self) -> list[tuple[int, ...]]:
         """Return the dimensions to be tried; those of a tuple by one solution."""
@@ -332,9 +310,9 @@ class Chooser:
     def _has_many_items(self) -> bool:
         return self.pairs.n_items > _MANY_ITEMS
 
-    def _hybrids(self, teacher_dim: int, *, beside: float) -> dict[str, TrainConfig]:
+    def _hybrids(self, teacher_dim: int, *, neighbours: bool) -> dict[str, TrainConfig]:
         """Return settings for as many epochs as a fit and a refit have time for, by name; none if there is none."""
-        left = self.config.budget_seconds - self._spent() - self._seconds_later(self._cost, beside=beside)
+        left = self.config.budget_seconds - self._spent() - self._seconds_later(self._cost, neighbours=neighbours)
         judging = self._judging.fit + (self._judging.join if self._descent.is_joined else 0)
         epochs = self._descent.epochs(left, self._cost.teaching, judging)
         if self.config.method == "hybrid":

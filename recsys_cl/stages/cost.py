@@ -14,7 +14,7 @@ from recsys_cl.stages.fit import WEIGHTS
 from recsys_cl.stages.judge import Judge, some_of
 from recsys_cl.training.prior import priors
 
-NEIGHBOURS = 1.7  # it takes so many times as long to solve the neighbours of items
+_NEIGHBOURS = 1.7  # it takes so many times as long to solve the neighbours of items
 _STORING = 3  # looks' worth of time to make towers, to score by them and to store them
 _FEW = 500  # by whom it is told how long judging takes
 
@@ -48,23 +48,24 @@ class Cost:
         """Until its settings are known."""
         return self.solving + self.looks * self.looking
 
-    def search_beside(self, times: float) -> float:
-        """Until the settings are known of a closed form that takes so many ``times`` as long to solve."""
-        return times * self.solving + self.looks * self.looking
+    @property
+    def search_of_neighbours(self) -> float:
+        """Until the settings are known of the closed form of items and their neighbours."""
+        return _NEIGHBOURS * self.solving + self.looks * self.looking
 
-    def later(self, judging: Judging, *, beside: float, served: bool) -> float:
+    def later(self, judging: Judging, *, neighbours: bool, served: bool) -> float:
         """Return what follows once settings are known: fits, which take up these solutions, and refits, which don't.
 
         Args:
             judging: what it takes to judge fits.
-            beside: how many times as long a closed form that stands beside it takes to solve; 0 if there is none.
+            neighbours: whether neighbours are solved, too.
             served: whether the closed forms may be served, or else only begin gradient descent.
         """
-        forms, storing = 1 + (beside > 0), _STORING * self.looking
-        refits = (1 + beside) * self.solving
+        forms, storing = 1 + neighbours, _STORING * self.looking
+        refits = (1 + neighbours * _NEIGHBOURS) * self.solving
         if not served:
             return refits
-        return refits + forms * (judging.fit + 4 * storing) + (forms - 1) * judging.join
+        return refits + forms * (judging.fit + 2 * storing) + neighbours * judging.join + 2 * forms * storing
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def test_where_no_history_can_be_cut_gradient_descent_is_left_out(prepared, tmp_
     single = Histories(indptr, items, None, values, histories.n_items)
     pairs = write_pairs(single, tmp_path / "pairs", RunConfig().pairs)
     choice = replace(chooser(prepared), pairs=pairs).choose()
-    assert set(choice.recipes) == {"spectral", "second"}
+    assert set(choice.recipes) == {"spectral"}
     assert "Gradient descent was left out: no history can be cut in two." in choice.told
     with pytest.raises(InputError, match="--method spectral"):
         replace(chooser(prepared, method="hybrid"), pairs=pairs).choose()
@@ -216,10 +216,7 @@ def test_where_there_is_no_order_ages_are_not_tried(prepared):
     unordered = replace(chooser(prepared), ordered=False)
     choice = unordered.choose()
     trials = choice.trials
-    assert set(choice.recipes) == {"spectral", "second", "hybrid", "untaught"}
-    first, second = (choice.recipes[name].spectral for name in ("spectral", "second"))
-    assert second.user_exponent == pytest.approx(max(first.user_exponent - 0.1, 0))
-    assert second.item_exponent == pytest.approx(first.item_exponent + 0.05)
+    assert "neighbours" not in choice.recipes
     for name in ("pair_age_exponent", "spectral_age_exponents"):
         assert len({str(trial[name]) for trial in trials}) == 1
 

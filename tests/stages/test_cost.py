@@ -37,15 +37,15 @@ def test_more_dimensions_cost_more_of_everything():
     assert grown.solving > 4 * COST.solving
     assert COST.looking < grown.looking < 4 * COST.looking
     assert grown.search == grown.solving + 6 * grown.looking
-    assert grown.search_beside(1.7) > grown.search_beside(1) == grown.search
+    assert grown.search_of_neighbours > grown.search
 
 
 def test_what_follows_is_refits_alone_where_the_closed_form_is_not_served():
-    alone, both = (COST.later(LITTLE, beside=beside, served=False) for beside in (0, 1.7))
+    alone, both = (COST.later(LITTLE, neighbours=neighbours, served=False) for neighbours in (False, True))
     assert alone == COST.solving
     assert both > 2 * COST.solving
-    for beside, refits in ((0, alone), (1.7, both)):
-        assert COST.later(LITTLE, beside=beside, served=True) > refits + LITTLE.fit
+    for neighbours, refits in ((False, alone), (True, both)):
+        assert COST.later(LITTLE, neighbours=neighbours, served=True) > refits + LITTLE.fit
 
 
 def test_judging_takes_as_long_as_its_users_and_priors():
