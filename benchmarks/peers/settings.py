@@ -85,6 +85,20 @@ PEERS = {
         batch_size=128,
         steps=2_000,
     ),
+    "SASRec, softmax": _peer(
+        "by_rectools",
+        "loss of Klenitskiy and Vasilev, 2023, over all items",
+        model="sasrec",
+        loss="softmax",
+        n_factors=64,
+        n_blocks=2,
+        n_heads=1,
+        session_max_len=50,
+        dropout_rate=0.2,
+        lr=0.001,
+        batch_size=128,
+        steps=2_000,
+    ),
     "LightGCN": _peer(
         "by_recbole", "He et al., 2020", model="LightGCN", embedding_size=64, n_layers=3, reg_weight=1e-4, steps=2_000
     ),
