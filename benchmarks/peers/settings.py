@@ -39,6 +39,16 @@ def _peer(file: str, source: str, **settings: Any) -> Contender:
     return Contender(f"{_FOLDER}.{file}", settings, source)
 
 
+_SASREC = {
+    "model": "sasrec",
+    "n_blocks": 2,
+    "n_heads": 1,
+    "session_max_len": 50,
+    "dropout_rate": 0.2,
+    "lr": 0.001,
+    "batch_size": 128,
+    "steps": 2_000,
+}
 OURS = {
     "ours, 2 minutes": _ours(budget="120s"),
 }
@@ -71,33 +81,9 @@ PEERS = {
     "EASE": _peer("by_rectools", "library; Steck, 2019", model="ease", regularization=500.0),
     "LightFM": _peer("by_lightfm", "library, 64 components", loss="warp", no_components=64, epochs=30),
     "BPR (RecBole)": _peer("by_recbole", "library", model="BPR", embedding_size=64, learning_rate=0.001, steps=8_000),
-    "SASRec": _peer(
-        "by_rectools",
-        "Kang and McAuley, 2018",
-        model="sasrec",
-        loss="BCE",
-        n_factors=50,
-        n_blocks=2,
-        n_heads=1,
-        session_max_len=50,
-        dropout_rate=0.2,
-        lr=0.001,
-        batch_size=128,
-        steps=2_000,
-    ),
+    "SASRec": _peer("by_rectools", "Kang and McAuley, 2018", loss="BCE", n_factors=50, **_SASREC),
     "SASRec, softmax": _peer(
-        "by_rectools",
-        "loss of Klenitskiy and Vasilev, 2023, over all items",
-        model="sasrec",
-        loss="softmax",
-        n_factors=64,
-        n_blocks=2,
-        n_heads=1,
-        session_max_len=50,
-        dropout_rate=0.2,
-        lr=0.001,
-        batch_size=128,
-        steps=2_000,
+        "by_rectools", "loss of Klenitskiy and Vasilev, 2023, over all items", loss="softmax", n_factors=64, **_SASREC
     ),
     "LightGCN": _peer(
         "by_recbole", "He et al., 2020", model="LightGCN", embedding_size=64, n_layers=3, reg_weight=1e-4, steps=2_000
