@@ -36,7 +36,7 @@ def draw(results: Mapping[str, dict[str, Any]], path: Path) -> None:
         axes = figure.add_subplot(rows, columns, number)
         _panel(axes, name, points)
         if missing := [who for who, run in results[name]["contenders"].items() if "train_cpu_seconds" not in run]:
-            told_below = f"did not finish: {', '.join(missing)}"
+            told_below = f"no result: {', '.join(missing)}"
             axes.text(0.99, 0.02, told_below, transform=axes.transAxes, ha="right", fontsize=8.5, color=_FAINT)
     figure.supxlabel("CPU seconds, one thread, log scale: further left is cheaper", color=_INK, fontsize=11)
     figure.supylabel(f"recall@{K}: higher is better", color=_INK, fontsize=11)
