@@ -25,7 +25,7 @@ from recsys_cl.evaluation.slices import POPULARITY_PARTS, Group, Slice, history_
 from recsys_cl.pairs.histories import Histories, Queries, ragged
 from recsys_cl.pairs.vocabulary import Vocabulary
 from recsys_cl.progress import SILENT, Reporter
-from recsys_cl.retrieval.exact import rank_exact, seen_cells
+from recsys_cl.retrieval.exact import rank_exact
 
 Metric = Callable[[npt.NDArray[np.bool_], npt.NDArray[np.int64], int], npt.NDArray[np.float64]]
 
@@ -99,7 +99,7 @@ class Examination:
 
     def hits(self, item_nums: npt.NDArray[np.int32], start: int = 0) -> npt.NDArray[np.bool_]:
         """Tell which recommendations (rows, k) to the users from ``start`` on are relevant, (rows, k) bool."""
-        rows, items = seen_cells(self.relevant, start, start + len(item_nums))
+        rows, items = self.relevant.cells(start, start + len(item_nums))
         right = rows * self.n_items + items  # sorted, as rows and the items in each are
         given = np.arange(len(item_nums))[:, None] * self.n_items + item_nums
         if len(right) == 0:
@@ -268,7 +268,7 @@ def _recall_by_part(
     parts: npt.NDArray[np.int8],
     ks: list[int],
 ) -> dict[str, pl.Series]:
-    rows, items = seen_cells(block.relevant, 0, len(block))
+    rows, items = block.relevant.cells(0, len(block))
     columns = {}
     for number, part in enumerate(POPULARITY_PARTS):
         wanted = np.bincount(rows[parts[items] == number], minlength=len(block))

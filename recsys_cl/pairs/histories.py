@@ -43,6 +43,11 @@ class Histories:
         """Return the items of one row, oldest first, (length,) int32."""
         return self.item_nums[self.indptr[number] : self.indptr[number + 1]]
 
+    def cells(self, start: int, stop: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Return row (from 0 at ``start``) and item number of everything in rows ``start`` to ``stop``."""
+        rows = np.repeat(np.arange(stop - start), self.lengths[start:stop])
+        return rows, self.item_nums[self.indptr[start] : self.indptr[stop]]
+
     def take(self, rows: npt.NDArray[np.integer]) -> Histories:
         """Return the rows asked for, in that order; -1 gives an empty row."""
         known = rows >= 0

@@ -129,6 +129,12 @@ class FaissIndex:
         return cls(handle, kind, parameters)
 
 
+def nearest_vectors(queries: Vectors, vectors: Vectors, k: int) -> tuple[npt.NDArray[np.int64], Vectors]:
+    """Return what `FaissIndex.nearest` returns, for vectors (n, d) that are in no index."""
+    scores, nums = faiss.knn(queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
+    return nums, scores
+
+
 def _settings(handle: Any, parameters: dict[str, int], selector: Any) -> Any:  # noqa: ANN401 - FAISS's classes
     """Return FAISS's search parameters for an index and for those within it."""
     if isinstance(handle, faiss.IndexRefine):

@@ -81,18 +81,54 @@ def test_no_rows_and_no_items():
     assert (exact.top_k(torch.zeros(2, 0), 3).item_nums == -1).all()
 
 
-@given(seen_rows, st.integers(1, 10), st.integers(1, 6), st.integers(0, 2**16))
-def test_rank_exact_is_a_product_a_mask_and_a_sort(rows, k, block_rows, seed):
+@pytest.mark.parametrize("many", [1, 1000], ids=["search", "blocks"])
+@given(rows=seen_rows, k=st.integers(1, 10), seed=st.integers(0, 2**16), widest=st.sampled_from([4, 2048]))
+def test_rank_exact_is_a_product_a_mask_and_a_sort(many, rows, k, seed, widest):
     draw = np.random.default_rng(seed)
     queries = draw.integers(-2, 3, (len(rows), 3)).astype(np.float32)  # whole numbers, so that ties are many and exact
     items = draw.integers(-2, 3, (8, 3)).astype(np.float32)
-    allowed = draw.random(8) < 0.7
     scores = queries @ items.T
-    scores[:, ~allowed] = -np.inf
     for row, seen in enumerate(rows):
         scores[row, seen] = -np.inf
-    found = exact.rank_exact(queries, items, rows_of(*rows, n_items=8), k, allowed=allowed, block_rows=block_rows)
-    assert_same(found, sorted_out(scores, k))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact, "_MANY_QUERIES", many)
+        patch.setattr(exact, "_MANY_ITEMS", many)
+        patch.setattr(exact, "WIDEST", widest)
+        assert_same(exact.rank_exact(queries, items, rows_of(*rows, n_items=8), k), sorted_out(scores, k))
+
+
+@given(seen_rows, st.integers(1, 6))
+def test_blocks_of_any_size_give_the_same(rows, block_rows):
+    draw = np.random.default_rng(len(rows))
+    queries, items = (torch.from_numpy(draw.normal(size=(n, 3)).astype(np.float32)) for n in (len(rows), 8))
+    seen = rows_of(*rows, n_items=8)
+    found = exact.rank_products(queries, items, seen, 4, block_rows=block_rows)
+    np.testing.assert_array_equal(found.item_nums, exact.rank_products(queries, items, seen, 4).item_nums)
+
+
+def test_search_of_a_real_size_equals_blocks():
+    draw = np.random.default_rng(0)
+    n_queries, n_items = exact._MANY_QUERIES + 7, exact._MANY_ITEMS + 3
+    # Whole numbers, so that sums in another order are the same.
+    queries, items = (draw.integers(-99, 100, (n, 16)).astype(np.float32) for n in (n_queries, n_items))
+    items[5000:5400] = items[:400]  # twins
+    lengths = np.minimum(draw.geometric(0.02, n_queries), 700)
+    lengths[:3] = 0, 5000, n_items
+    seen = rows_of(*(draw.permutation(n_items)[:length].tolist() for length in lengths), n_items=n_items)
+    found = exact.rank_exact(queries, items, seen, 50)
+    assert_same(found, exact.rank_products(torch.from_numpy(queries), torch.from_numpy(items), seen, 50))
+    assert (found.item_nums[2] == -1).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 3e38])
+@pytest.mark.parametrize("whose", ["query", "item"])
+def test_a_search_of_vectors_whose_products_are_no_numbers_is_refused(monkeypatch, bad, whose):
+    monkeypatch.setattr(exact, "_MANY_QUERIES", 1)
+    monkeypatch.setattr(exact, "_MANY_ITEMS", 1)
+    queries, items = np.ones((3, 2), dtype=np.float32), np.ones((4, 2), dtype=np.float32)
+    (queries if whose == "query" else items)[1] = bad
+    with pytest.raises(RecsysError, match="not finite"):
+        exact.rank_exact(queries, items, None, 2)
 
 
 def test_rank_exact_without_anything_to_exclude():
