@@ -24,8 +24,14 @@ _shares: ContextVar[int] = ContextVar("shares", default=1)
 
 
 @contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Let every operation work with one thread, and `each` with as many as torch worked with until now."""
+def one_thread_each(device: torch.device) -> Iterator[None]:
+    """Let every operation work with one thread, and `each` with as many as torch worked with until now.
+
+    On CUDA nothing changes: it shares its work out by itself, and several threads would only wait for one another.
+    """
+    if device.type == "cuda":
+        yield
+        return
     hands = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

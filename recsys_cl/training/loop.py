@@ -126,7 +126,7 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
         learner.start_from(start)
     batches = dealt(pairs, learner.towers, config, ordered=ordered, seed=seed, lists=lists)
     before = _start(kept, learner, reporter)
-    with one_thread_each():
+    with one_thread_each(where):
         standing = _epochs(learner, batches, kept, before or Standing(), last_epoch, validate, reporter)
     kept.restore_best(learner, standing.best_epoch)
     return Trained.of(learner.towers, standing, resumed=before is not None)
@@ -136,12 +136,11 @@ def seconds_an_epoch(
     pairs: PairSet, config: TrainConfig, *, ordered: bool, seed: int, device: str, lists: Lists | None = None
 ) -> float:
     """Return how long an epoch would take, by taking a few steps of one and forgetting what they taught."""
-    learner = Learner(
-        pairs, tower_spec(pairs, len(pairs.histories), config, ordered=ordered), config, seed, device_of(device)
-    )
+    where = device_of(device)
+    learner = Learner(pairs, tower_spec(pairs, len(pairs.histories), config, ordered=ordered), config, seed, where)
     batches = dealt(pairs, learner.towers, config, ordered=ordered, seed=seed, lists=lists)
     instants = []
-    with one_thread_each():
+    with one_thread_each(where):
         for batch in made_ahead(islice(batches.epoch(1), 1 + _REHEARSED)):
             learner.step(batch, config.learning_rate)
             instants.append(time.monotonic())

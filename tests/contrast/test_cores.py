@@ -10,6 +10,8 @@ from threadpoolctl import threadpool_info
 
 from recsys_cl.contrast import cores, softmax
 
+CPU = torch.device("cpu")
+
 
 @pytest.fixture
 def three_threads():
@@ -25,7 +27,7 @@ def blas_threads():
 
 def test_within_it_operations_have_one_thread_and_shares_are_as_many_as_threads_were(three_threads):
     before = blas_threads()
-    with cores.one_thread_each():
+    with cores.one_thread_each(CPU):
         assert (torch.get_num_threads(), cores.shares()) == (1, 3)
         assert blas_threads() <= {1}
     assert (torch.get_num_threads(), cores.shares()) == (3, 1)
@@ -33,7 +35,7 @@ def test_within_it_operations_have_one_thread_and_shares_are_as_many_as_threads_
 
 
 def test_an_error_leaves_nothing_behind(three_threads):
-    with pytest.raises(ZeroDivisionError), cores.one_thread_each():
+    with pytest.raises(ZeroDivisionError), cores.one_thread_each(CPU):
         cores.each(lambda number: 1 / number, [1, 0])
     assert (torch.get_num_threads(), cores.shares()) == (3, 1)
 
@@ -45,7 +47,7 @@ def test_things_are_worked_on_at_once_and_answers_keep_their_order(three_threads
         together.wait()
         return thing, torch.is_grad_enabled()
 
-    with cores.one_thread_each():
+    with cores.one_thread_each(CPU):
         assert cores.each(wait, "abc") == [("a", False), ("b", False), ("c", False)]
     assert cores.each(lambda number: -number, [1, 2]) == [-1, -2]
 
@@ -73,7 +75,12 @@ def test_shared_out_the_softmax_loss_and_its_gradient_are_the_same(three_threads
         return loss.detach(), queries.grad, candidates.grad
 
     alone = learned()
-    with cores.one_thread_each():
+    with cores.one_thread_each(CPU):
         shared_out = learned()
     for ours, theirs in zip(shared_out, alone, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=rtol, atol=rtol * float(theirs.abs().max()) / 100)
+
+
+def test_on_cuda_nothing_is_shared_out(three_threads):
+    with cores.one_thread_each(torch.device("cuda")):
+        assert (torch.get_num_threads(), cores.shares()) == (3, 1)
