@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from recsys_cl.stages.pairs import FittedOn, Prepared, add_pairs
 from recsys_cl.stages.teach import lists_of, taught_users
 from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.loop import Trained, readings_of, train
-from recsys_cl.training.prior import PopularityPrior, fit_prior
+from recsys_cl.training.prior import PopularityPrior, judged
 from recsys_cl.training.spectral import Solver
 
 WEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the first of two that are joined, beside as much as it has parts
@@ -158,26 +158,26 @@ class Fitter:
             reporter=self.job.reporter,
         )
 
-    def _prior(self, config: TrainConfig, scores: torch.Tensor, judge: Judge) -> PopularityPrior:
-        """Return the prior that is judged best, or none with its figure where none is wanted."""
-        if not config.popularity_prior:
-            return PopularityPrior(validation=float(judge.marks_by(scores).mean()))
-        return fit_prior(
-            self.pairs.histories, config.temperature, lambda prior: float(judge.marks_by(scores, prior).mean())
-        )
+    def _judged(self, config: TrainConfig, scores: torch.Tensor, judge: Judge) -> tuple[PopularityPrior, Marks]:
+        """Return the best prior of such scores, none where it is as good but for chance or none is wanted.
+
+        Beside it stands what each user's list is worth with it.
+        """
+        none = PopularityPrior()
+        if config.popularity_prior:
+            marks = judged(self.pairs.histories, config.temperature, partial(judge.marks_by, scores))
+        else:
+            marks = {none: judge.marks_by(scores)}
+        chosen = best_of(marks, none)
+        return replace(chosen, validation=float(marks[chosen].mean())), marks[chosen]
 
     def _figure(self, config: TrainConfig, judge: Judge, towers: TwoTower) -> float:
         """Return what validation gives, as the towers would be served: with their best prior."""
-        return self._prior(config, judge.scores(towers), judge).validation or 0.0
+        return float(self._judged(config, judge.scores(towers), judge)[1].mean())
 
     @property
     def _metric(self) -> str:
         return "" if self._judge is None else f"ndcg_at_{self._judge.k}"
-
-    def _judged(self, config: TrainConfig, scores: torch.Tensor, judge: Judge) -> tuple[PopularityPrior, Marks]:
-        """Return the best prior of such scores, and what each user's list was worth with it."""
-        prior = self._prior(config, scores, judge)
-        return prior, judge.marks_by(scores, prior.scores(self.pairs.histories, config.temperature))
 
     def _scores_of(self, folder: Path, judge: Judge) -> torch.Tensor:
         """Return what users' items score by what lies in a folder, remembered or made anew."""

@@ -17,7 +17,9 @@ import numpy.typing as npt
 
 from recsys_cl.pairs.histories import Histories
 
-Validate = Callable[[npt.NDArray[np.float32]], float]
+Offsets = npt.NDArray[np.float32]
+Marks = npt.NDArray[np.float64]
+Judge = Callable[[Offsets], Marks]
 
 HALF_LIVES = (None, 1 / 4, 1 / 16, 1 / 64, 1 / 256)
 """Half-lives that are tried, as shares of the period the log spans; None counts all interactions alike."""
@@ -40,16 +42,16 @@ class PopularityPrior:
     strength: float = 0.0
     validation: float | None = None
 
-    def scores(self, histories: Histories, temperature: float) -> npt.NDArray[np.float32]:
+    def scores(self, histories: Histories, temperature: float) -> Offsets:
         """Return what each item's score gains, (n_items,) float32; ``histories`` should be what was learned from."""
         return self.weighed(log_popularity(histories, self.half_life), temperature)
 
-    def weighed(self, popularity: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
+    def weighed(self, popularity: Offsets, temperature: float) -> Offsets:
         """Return what each item's score gains, (n_items,) float32, by its `log_popularity` with this half-life."""
         return self.strength * temperature * popularity  # scores are logits times temperature
 
 
-def log_popularity(histories: Histories, half_life: float | None) -> npt.NDArray[np.float32]:
+def log_popularity(histories: Histories, half_life: float | None) -> Offsets:
     """Return log(1 + interactions) of each item, (n_items,) float32, older interactions counting less.
 
     Args:
@@ -64,27 +66,25 @@ def log_popularity(histories: Histories, half_life: float | None) -> npt.NDArray
     return np.log1p(np.bincount(histories.item_nums, weights, histories.n_items)).astype(np.float32)
 
 
-def fit_prior(histories: Histories, temperature: float, validate: Validate) -> PopularityPrior:
-    """Choose the prior that validation likes best, the weakest of equals.
+def judged(histories: Histories, temperature: float, judge: Judge) -> dict[PopularityPrior, Marks]:
+    """Return what the lists of the users asked are worth with each prior, (users,), and with none first of all.
 
     Args:
         histories: what the towers learned from.
         temperature: of their objective.
-        validate: a figure for the towers with so much, (n_items,) float32, added to scores; higher is better.
+        judge: what each user's list is worth when so much, (n_items,) float32, is added to scores; higher is better.
     """
-    figure = validate(np.zeros(histories.n_items, np.float32))
-    best, counted = PopularityPrior(validation=figure), dict[float | None, npt.NDArray[np.float32]]()
+    none, counted = PopularityPrior(), dict[float | None, Offsets]()
+    marks = {none: judge(np.zeros(histories.n_items, np.float32))}
     for prior in priors(histories):
         if prior.half_life not in counted:
             counted[prior.half_life] = log_popularity(histories, prior.half_life)
-        found = validate(prior.weighed(counted[prior.half_life], temperature))
-        if found > figure:
-            figure, best = found, PopularityPrior(prior.half_life, prior.strength, found)
-    return best
+        marks[prior] = judge(prior.weighed(counted[prior.half_life], temperature))
+    return marks
 
 
 def priors(histories: Histories) -> Iterator[PopularityPrior]:
-    """Yield all that `fit_prior` tries beside none."""
+    """Yield all that are tried beside none."""
     half_lives = HALF_LIVES if histories.times is not None else (None,)
     for strength in STRENGTHS:
         for half_life in half_lives:

@@ -9,7 +9,7 @@ from planted_log import ITEMS, USERS, planted_histories
 from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.towers.spec import TowerSpec
 from recsys_cl.towers.two_tower import TwoTower
-from recsys_cl.training.prior import PopularityPrior, fit_prior, log_popularity
+from recsys_cl.training.prior import PopularityPrior, judged, log_popularity
 
 
 @pytest.fixture
@@ -65,16 +65,14 @@ def test_a_half_life_halves_what_is_that_old():
 
 
 @pytest.mark.parametrize("wanted", [0.0, 2.0, 8.0])
-def test_validation_decides_how_strong_it_is(wanted):
+def test_each_is_judged_by_what_it_adds(wanted):
     histories = planted_histories()
     target = 0.1 * wanted * log_popularity(histories, None)
-    chosen = fit_prior(histories, 0.1, lambda prior: -float(np.abs(prior - target).sum()))
-    assert chosen.strength == wanted
-    np.testing.assert_allclose(chosen.scores(histories, 0.1), target, atol=1e-6)
-
-
-def test_among_equals_no_prior_is_chosen():
-    assert fit_prior(planted_histories(), 0.1, lambda _: 1.0) == PopularityPrior(None, 0.0, 1.0)
+    marks = judged(histories, 0.1, lambda prior: np.full(3, -np.abs(prior - target).sum()))
+    assert next(iter(marks)) == PopularityPrior()
+    best = max(marks, key=lambda prior: marks[prior].mean())
+    assert best.strength == wanted
+    np.testing.assert_allclose(best.scores(histories, 0.1), target, atol=1e-6)
 
 
 def test_a_very_strong_prior_is_popularity_itself(towers):
@@ -87,8 +85,8 @@ def test_a_very_strong_prior_is_popularity_itself(towers):
 
 def test_half_lives_are_tried_only_where_there_are_times():
     tried = []
-    fit_prior(planted_histories(), 0.1, lambda prior: tried.append(prior) or 0.0)
+    judged(planted_histories(), 0.1, lambda prior: tried.append(prior) or np.zeros(3))
     without = len(tried)
     tried.clear()
-    fit_prior(timed(np.arange(USERS * 6)), 0.1, lambda prior: tried.append(prior) or 0.0)
+    judged(timed(np.arange(USERS * 6)), 0.1, lambda prior: tried.append(prior) or np.zeros(3))
     assert len(tried) > without
