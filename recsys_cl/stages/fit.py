@@ -15,6 +15,7 @@ from recsys_cl.evaluation.facts import FitFacts
 from recsys_cl.evaluation.findings import how_fitted
 from recsys_cl.evaluation.protocol import Examination, examine
 from recsys_cl.files import read_json, whole_folder, write_json
+from recsys_cl.pairs.histories import Histories
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.stages.choice import Recipe
 from recsys_cl.stages.job import Job
@@ -67,7 +68,7 @@ class Fitter:
             self._keep(trained.towers, PopularityPrior(), facts, folder)
         else:
             scores = self._scores[folder] = judge.scores(trained.towers)
-            prior, marks = self._judged(config, scores, judge)
+            prior, marks = best_prior(self.pairs.histories, config, scores, judge)
             if config.method == "spectral":
                 facts |= {"best_validation": prior.validation}
             self._keep(trained.towers, prior, facts, folder, marks)
@@ -84,7 +85,7 @@ class Fitter:
         tried = {one: judge.marks_by(torch.lerp(others, ones, one)) for one in (*WEIGHTS, even)}
         weight = best_of(tried, even)
         scores = self._scores[folder] = torch.lerp(others, ones, weight)
-        prior, marks = self._judged(self.job.config.train, scores, judge)
+        prior, marks = best_prior(self.pairs.histories, self.job.config.train, scores, judge)
         facts = dict[str, Any](read_json(second / "training.json"))
         facts |= {"method": "joined", "parts": [*parts, second.name], "best_validation": prior.validation}
         facts |= {"dim": sum(read_json(one / "training.json")["dim"] for one in (first, second))}
@@ -158,22 +159,9 @@ class Fitter:
             reporter=self.job.reporter,
         )
 
-    def _judged(self, config: TrainConfig, scores: torch.Tensor, judge: Judge) -> tuple[PopularityPrior, Marks]:
-        """Return the best prior of such scores, none where it is as good but for chance or none is wanted.
-
-        Beside it stands what each user's list is worth with it.
-        """
-        none = PopularityPrior()
-        if config.popularity_prior:
-            marks = judged(self.pairs.histories, config.temperature, partial(judge.marks_by, scores))
-        else:
-            marks = {none: judge.marks_by(scores)}
-        chosen = best_of(marks, none)
-        return replace(chosen, validation=float(marks[chosen].mean())), marks[chosen]
-
     def _figure(self, config: TrainConfig, judge: Judge, towers: TwoTower) -> float:
         """Return what validation gives, as the towers would be served: with their best prior."""
-        return float(self._judged(config, judge.scores(towers), judge)[1].mean())
+        return float(best_prior(self.pairs.histories, config, judge.scores(towers), judge)[1].mean())
 
     @property
     def _metric(self) -> str:
@@ -219,3 +207,19 @@ class Fitter:
     @cached_property
     def _epoch_judge(self) -> Judge | None:
         return None if self.validation is None else Judge.of_epochs(self.validation, self.job.config.seed)
+
+
+def best_prior(
+    histories: Histories, config: TrainConfig, scores: torch.Tensor, judge: Judge
+) -> tuple[PopularityPrior, Marks]:
+    """Return the best prior of such scores, none where that is as good but for chance or none is wanted.
+
+    Beside it stands what each user's list is worth with it, (users,).
+    """
+    none = PopularityPrior()
+    if config.popularity_prior:
+        marks = judged(histories, config.temperature, partial(judge.marks_by, scores))
+    else:
+        marks = {none: judge.marks_by(scores)}
+    chosen = best_of(marks, none)
+    return replace(chosen, validation=float(marks[chosen].mean())), marks[chosen]

@@ -18,8 +18,7 @@ import numpy.typing as npt
 from recsys_cl.pairs.histories import Histories
 
 Offsets = npt.NDArray[np.float32]
-Marks = npt.NDArray[np.float64]
-Judge = Callable[[Offsets], Marks]
+Validate = Callable[[Offsets], npt.NDArray[np.float64]]
 
 HALF_LIVES = (None, 1 / 4, 1 / 16, 1 / 64, 1 / 256)
 """Half-lives that are tried, as shares of the period the log spans; None counts all interactions alike."""
@@ -66,20 +65,22 @@ def log_popularity(histories: Histories, half_life: float | None) -> Offsets:
     return np.log1p(np.bincount(histories.item_nums, weights, histories.n_items)).astype(np.float32)
 
 
-def judged(histories: Histories, temperature: float, judge: Judge) -> dict[PopularityPrior, Marks]:
+def judged(
+    histories: Histories, temperature: float, validate: Validate
+) -> dict[PopularityPrior, npt.NDArray[np.float64]]:
     """Return what the lists of the users asked are worth with each prior, (users,), and with none first of all.
 
     Args:
         histories: what the towers learned from.
         temperature: of their objective.
-        judge: what each user's list is worth when so much, (n_items,) float32, is added to scores; higher is better.
+        validate: what each user's list is worth when so much, (n_items,) float32, is added to scores; higher is better.
     """
     none, counted = PopularityPrior(), dict[float | None, Offsets]()
-    marks = {none: judge(np.zeros(histories.n_items, np.float32))}
+    marks = {none: validate(np.zeros(histories.n_items, np.float32))}
     for prior in priors(histories):
         if prior.half_life not in counted:
             counted[prior.half_life] = log_popularity(histories, prior.half_life)
-        marks[prior] = judge(prior.weighed(counted[prior.half_life], temperature))
+        marks[prior] = validate(prior.weighed(counted[prior.half_life], temperature))
     return marks
 
 
