@@ -203,8 +203,14 @@ def _worth_a_search(queries: Tensor, items: Tensor) -> bool:
     """Tell whether FAISS ranks these vectors faster, and sees every score: it passes over those that are no number."""
     if len(queries) < _MANY_QUERIES or len(items) < _MANY_ITEMS:
         return False
-    largest = queries.abs().max().double() * items.abs().max() * queries.shape[1]
-    return bool(largest < torch.finfo(torch.float32).max)  # NaN is not
+    largest = _magnitude(queries) * _magnitude(items) * queries.shape[1]
+    return largest < torch.finfo(torch.float32).max  # NaN is not
+
+
+def _magnitude(vectors: Tensor) -> float:
+    """Return the largest absolute value, without a copy of the vectors; NaN if there is one."""
+    low, high = vectors.aminmax()
+    return max(-float(low), float(high))
 
 
 def _search(queries: Tensor, items: Tensor, seen: Histories | None, k: int) -> Matches:
