@@ -84,28 +84,35 @@ def markdown(results: dict[str, Any]) -> str:
     )
 
 
+def write(results: dict[str, Any]) -> None:
+    """Keep what there is so far."""
+    write_json(_RESULTS, results)
+    _TABLE.write_text(markdown(results), encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True, help="workspace of the trainings")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
+    results: dict[str, Any] = {
+        "measured_at": datetime.now(UTC).isoformat(timespec="minutes"),
+        "machine": description(),
+        "gpu": torch.cuda.get_device_name(0),
+        "measured": [],
+        "trained": [],
+    }
     with tempfile.TemporaryDirectory(prefix="recsys-cl-cuda-") as home:
         _, prepared = prepared_log(Path(home))
         pairs, n_users = prepared.pairs("train"), prepared.vocabulary("train").n_users
         measured = [one for config in CASES for one in measure(pairs, n_users, config, arguments.rounds, _CUDA)]
         measured += [spectral(prepared, dim, arguments.rounds) for dim in _DIMS]
-    results = {
-        "measured_at": datetime.now(UTC).isoformat(timespec="minutes"),
-        "machine": description(),
-        "gpu": torch.cuda.get_device_name(0),
-        "measured": [asdict(one) for one in measured],
-        "trained": [],
-    }
+    results["measured"] = [asdict(one) for one in measured]
+    write(results)
     for budget in _BUDGETS:
         for device in ("cuda", "cpu"):
             results["trained"].append(trained(arguments.home, device, budget))
-            write_json(_RESULTS, results)
-            _TABLE.write_text(markdown(results), encoding="utf-8")
+            write(results)
     print(markdown(results))
 
 
