@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from recsys_cl.errors import ConfigError, nearest
 
@@ -32,6 +32,36 @@ class Settings(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             raise ConfigError("\n".join(_explain(cls, dict(problem)) for problem in error.errors())) from error
+
+
+class Method(Settings):
+    """A member of a family of methods, by name, with settings of its own: ``name:setting=value:setting=value``."""
+
+    name: str = Field(description="name of its file")
+    weight: float = Field(1.0, ge=0, description="of its loss in the sum of all")
+    settings: dict[str, Any] = Field({}, description="its own settings, which its file checks")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, value: Any) -> Any:  # noqa: ANN401 - whatever a person wrote
+        """Read the short form, and gather what is not common to all methods in ``settings``."""
+        if isinstance(value, str):
+            name, *parts = value.split(":")
+            pairs = [part.partition("=") for part in parts]
+            if lost := [key for key, equals, _ in pairs if not equals]:
+                raise ValueError(f"{lost[0]!r} of {value!r} has no value; write name:setting=value:setting=value")
+            value = {"name": name} | {key.replace("-", "_"): given for key, _, given in pairs}
+        if not isinstance(value, dict):
+            return value
+        common = {key: given for key, given in value.items() if key in cls.model_fields}
+        own = {key: given for key, given in value.items() if key not in cls.model_fields}
+        return common | {"settings": {**common.get("settings", {}), **own}}
+
+    def __str__(self) -> str:
+        """Return the short form."""
+        own = {key: str(value) for key, value in self.settings.items()}
+        common = {} if self.weight == 1 else {"weight": f"{self.weight:g}"}
+        return ":".join([self.name, *(f"{key}={value}" for key, value in (common | own).items())])
 
 
 class IngestConfig(Settings):
@@ -99,11 +129,18 @@ class TrainConfig(Settings):
     )
     query_encoder: str = Field("aged_history", description="the user tower, by name")
     candidate_encoder: str = Field("item_id", description="the item tower, by name")
-    similarity: Literal["cosine", "dot"] = Field("cosine", description="how a user and an item vector are compared")
+    similarity: str = Field("cosine", description="how a user and an item vector are compared, by name")
     item_bias: bool = Field(True, description="learn a score of its own for each item, whoever asks")
-    temperature: float = Field(0.1, gt=0, description="what scores are divided by; where it starts if learned")
-    learn_temperature: bool = Field(False, description="learn the temperature along with the vectors")
-    objective: str = Field("in_batch_softmax", description="the contrastive objective, by name")
+    temperature: float = Field(0.1, gt=0, description="what scores are divided by; where it starts if it changes")
+    tempering: Method = Field(
+        Method(name="fixed"),
+        description="whether the temperature changes, and how: a name, with settings as --loss has",
+    )
+    loss: Annotated[Method | None, BeforeValidator(lambda value: None if value == "none" else value)] = Field(
+        Method(name="sampled_softmax"),
+        description="what users and the items they took teach: name:setting=value:setting=value, or none",
+    )
+    objective: tuple[Method, ...] = Field((), description="what else is learned, written as --loss is, with a weight")
     targets: Literal["one", "many"] = Field(
         "many", description="positives of a query: one pair's, or all that follow where a history is cut"
     )
@@ -125,7 +162,16 @@ class TrainConfig(Settings):
         "else 256",
     )
     log_q_exponent: float = Field(1.0, ge=0, le=2, description="strength of the log q correction; 0 is none")
+    in_batch_negatives: bool = Field(True, description="let positives of other queries be negatives")
     uniform_negatives: int = Field(4096, ge=0, description="uniformly drawn items a batch shares as more negatives")
+    popular_negatives: int = Field(0, ge=0, description="such items drawn by a power of their popularity")
+    popularity_exponent: float = Field(0.75, ge=0, le=2, description="that power")
+    hardest_negatives: int = Field(
+        0, ge=0, description="of its negatives a query keeps so many, the most similar; 0: all"
+    )
+    hardest_after: int = Field(200, ge=0, description="steps before only the hardest are kept")
+    queue_size: int = Field(0, ge=0, description="items of earlier batches that are negatives too, as they were then")
+    queue_after: int = Field(200, ge=0, description="steps before the queue is used")
     id_dropout: float = Field(0.1, ge=0, lt=1, description="share of user ids hidden, so that history can stand alone")
     epochs: int = Field(30, ge=1, description="most passes over the pairs")
     batch_size: int = Field(512, ge=2, description="queries in a step")

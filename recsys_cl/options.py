@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 import click
 from pydantic.fields import FieldInfo
 
-from recsys_cl.config import STAGES, RunConfig
+from recsys_cl.config import STAGES, Method, RunConfig
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -101,7 +101,7 @@ def _flag(name: str, field: FieldInfo, stage: str) -> Callable[[Command], Comman
     return click.option(flag, name, type=_parameter(kind), metavar=_METAVARS.get(kind), **shared)
 
 
-_METAVARS: dict[Any, str] = {int: "N", float: "X", str: "TEXT", datetime: "INSTANT", Path: "FILE"}
+_METAVARS: dict[Any, str] = {Method: "NAME:…", int: "N", float: "X", str: "TEXT", datetime: "INSTANT", Path: "FILE"}
 
 
 def _help(field: FieldInfo) -> str:
@@ -119,6 +119,8 @@ def _parameter(kind: Any) -> Any:  # noqa: ANN401 - click parameter types have n
         return click.Choice(typing.get_args(kind))
     if kind is Path:
         return click.Path(path_type=Path)
+    if kind is Method:
+        return str
     return str if kind is datetime else kind
 
 

@@ -24,7 +24,8 @@ SHARED = {"", "errors", "files", "families", "progress", "config"}
 ORDER = [
     {"interactions"},
     {"pairs"},
-    {"towers", "contrast"},
+    {"towers"},
+    {"contrast"},
     {"training"},
     {"retrieval"},
     {"evaluation"},

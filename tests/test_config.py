@@ -40,7 +40,7 @@ def test_flags_lie_over_the_file_and_the_file_over_the_defaults(tmp_path):
         ("train: {seed: 4}", ["'train.seed'", "top"]),
         ("train: {epochs: many}", ["'train.epochs'", "'many'", "integer"]),
         ("train: {epochs: 0}", ["'train.epochs'", "greater than or equal to 1"]),
-        ("train: {similarity: angle}", ["'cosine'"]),
+        ("train: {schedule: angle}", ["'cosine'"]),
         ("train: 3", ["'train'", "keys and values"]),
         ("evaluate: {ks: []}", ["'evaluate.ks'"]),
         ("- train", ["keys and values"]),

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_cl.pairs.batches import Batch, numbered
+from recsys_cl.pairs.negatives import Negatives
 from recsys_cl.pairs.ragged import distinct, offsets_of
 
 
@@ -38,18 +39,29 @@ class Questions:
 
 
 @dataclass(frozen=True)
-class Assembly:
-    """How questions become batches: their candidates are the positives of all of them, and items drawn uniformly.
+class Chances:
+    """How likely it is to be in a batch.
 
     Attributes:
-        n_items: size of the catalogue.
-        uniform_negatives: items drawn for each batch.
+        users: (n_users,) float32, log of how often a user is expected among those who ask; -inf if never.
+        items: (n_items,) float32, log of the probability that an item is a candidate; -inf if it never is.
+    """
+
+    users: npt.NDArray[np.float32]
+    items: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """How questions become batches: their candidates are the positives of all of them, and items that are drawn.
+
+    Attributes:
+        negatives: what candidates there are beside the positives.
         id_dropout: share of user ids hidden, in [0, 1).
         one_table: whether histories are read in the table of the candidates.
     """
 
-    n_items: int
-    uniform_negatives: int
+    negatives: Negatives
     id_dropout: float
     one_table: bool
 
@@ -58,12 +70,12 @@ class Assembly:
         epoch: int,
         step: int,
         questions: Questions,
-        log_inclusion: npt.NDArray[np.float32],
+        chances: Chances,
         rng: np.random.Generator,
     ) -> Batch:
-        """Return the batch, with negatives and hidden ids drawn by ``rng``; ``log_inclusion`` is (n_items,)."""
+        """Return the batch, with negatives and hidden ids drawn by ``rng``."""
         asked = questions
-        drawn = rng.integers(self.n_items, size=self.uniform_negatives, dtype=np.int32)
+        drawn = self.negatives.drawn(rng)
         candidates = distinct(np.concatenate([asked.positives, drawn]))
         columns = self._columns(candidates, asked.taken)
         known = np.unique((asked.rows * len(candidates) + columns)[asked.known & (columns >= 0)])
@@ -77,31 +89,42 @@ class Assembly:
         )
         users, user_slots = np.unique(asked.users, return_inverse=True)
         hidden = rng.random(len(asked.users)) < self.id_dropout
+        log_q = chances.items[candidates]
+        if not self.negatives.in_batch:
+            log_q = np.where(np.isin(candidates, drawn), log_q, np.float32(np.inf))
         return Batch(
             epoch,
             step,
             users,
             items,
             history_items,
+            asked.users,
             np.where(hidden, -1, user_slots),
             history_slots,
             offsets_of(np.bincount(asked.rows[asked.asked], minlength=len(asked.users))),
             candidate_slots,
-            log_inclusion[candidates],
+            log_q,
+            chances.users[asked.users],
             positives,
             known,
             asked.weights[first] / np.sqrt(np.bincount(of_row))[of_row].astype(np.float32),
+            *_taken(asked),
         )
 
-    def log_inclusion(self, expected: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-        """Return the log of the probability that an item is a candidate of a batch, (n_items,); -inf if it never is.
+    def chances(
+        self, users: npt.NDArray[np.int32], n_users: int, steps: int, expected: npt.NDArray[np.float64]
+    ) -> Chances:
+        """Return how likely users and items are to be in a batch.
 
         Args:
-            expected: (n_items,) how often it is expected among the positives of a batch.
+            users: (n,) who are dealt in an epoch; one who is named twice is dealt twice.
+            n_users: users there are.
+            steps: batches in an epoch.
+            expected: (n_items,) how often an item is expected among the positives of a batch.
         """
-        missed = np.exp(-expected) * (1 - 1 / self.n_items) ** self.uniform_negatives
         with np.errstate(divide="ignore"):
-            return np.log1p(-missed).astype(np.float32)
+            asking = np.log(np.bincount(users, minlength=n_users) / steps).astype(np.float32)
+        return Chances(asking, self.negatives.log_inclusion(expected))
 
     def _columns(self, candidates: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
         """Return the place of each item among the candidates, -1 where it is none."""
@@ -112,4 +135,12 @@ class Assembly:
 
     @cached_property
     def _scratch(self) -> npt.NDArray[np.int32]:
-        return np.full(self.n_items, -1, dtype=np.int32)
+        return np.full(self.negatives.n_items, -1, dtype=np.int32)
+
+
+def _taken(asked: Questions) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """Return query and item of all that is no negative: what is known, and the positives."""
+    rows = np.concatenate([asked.rows[asked.known], asked.positive_rows])
+    items = np.concatenate([asked.taken[asked.known], asked.positives])
+    order = np.argsort(rows, kind="stable")
+    return rows[order], items[order]

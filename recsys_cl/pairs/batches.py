@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from recsys_cl.pairs.negatives import known_entries, log_expected_counts
+from recsys_cl.pairs.negatives import Negatives, known_entries
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.pairs.ragged import distinct, offsets_of, positions, row_numbers
 
@@ -36,14 +36,19 @@ class Batch:
         items: (i,) int32, the distinct items of the candidates, rising; where histories are read in the same table as
             candidates, those of the histories too.
         history_items: (j,) int32, the distinct items that histories point to, rising; ``items`` itself in that case.
+        query_users: (b,) int32, who asks, also where the id is hidden.
         user_slots: (b,) int64 into ``users``; -1 where the id is hidden.
         history_slots: (h,) int64 into ``history_items``, row after row, oldest first.
         offsets: (b + 1,) int64, where the rows of ``history_slots`` start and end.
         candidate_slots: (n,) int64 into ``items``.
-        log_q: (n,) float32, log of how often the candidate is expected among the negatives of this batch.
+        log_q: (n,) float32, log of how often the candidate is expected among the negatives of this batch; inf where it
+            is there for its own query alone.
+        query_log_q: (b,) float32, log of how often the user is expected among those who ask.
         positives: (p,) int64, entries ``row * n + column`` of the score matrix, rising.
         known: (m,) int64, such entries, rising in row, that are no negatives.
         weights: (p,) float32, of the positives.
+        taken_rows: (t,) int64, the query of each item of ``taken``, rising.
+        taken: (t,) int32, items that the query's user is known to have taken, candidates or not, positives included.
     """
 
     epoch: int
@@ -51,14 +56,18 @@ class Batch:
     users: npt.NDArray[np.int32]
     items: npt.NDArray[np.int32]
     history_items: npt.NDArray[np.int32]
+    query_users: npt.NDArray[np.int32]
     user_slots: npt.NDArray[np.int64]
     history_slots: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
     candidate_slots: npt.NDArray[np.int64]
     log_q: npt.NDArray[np.float32]
+    query_log_q: npt.NDArray[np.float32]
     positives: npt.NDArray[np.int64]
     known: npt.NDArray[np.int64]
     weights: npt.NDArray[np.float32]
+    taken_rows: npt.NDArray[np.int64]
+    taken: npt.NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.user_slots)
@@ -71,7 +80,7 @@ class Batches:
     Attributes:
         pairs: what is dealt.
         batch_size: most pairs in a batch; all batches of an epoch are of the same size, give or take one.
-        uniform_negatives: items drawn uniformly for each batch and shared by its queries.
+        negatives: what candidates there are beside the positives.
         id_dropout: share of user ids hidden, in [0, 1); an id with no history beside it is never hidden.
         one_table: whether histories are read in the table of the candidates.
         seed: of the order and the draws.
@@ -79,7 +88,7 @@ class Batches:
 
     pairs: PairSet
     batch_size: int
-    uniform_negatives: int
+    negatives: Negatives
     id_dropout: float
     one_table: bool
     seed: int
@@ -116,11 +125,14 @@ class Batches:
                 step += 1
 
     def _batch(self, epoch: int, step: int, numbers: npt.NDArray[np.int64]) -> Batch:
-        pairs, catalogue = self.pairs.gather(numbers), self.pairs.n_items
+        pairs = self.pairs.gather(numbers)
         rng = np.random.default_rng((self.seed, _DRAWS, epoch, step))
-        drawn = rng.integers(catalogue, size=self.uniform_negatives, dtype=np.int32)
-        candidates = np.concatenate([pairs["item_num"], drawn])
+        candidates = np.concatenate([pairs["item_num"], self.negatives.drawn(rng)])
         history, offsets = histories_without_target(self.pairs, pairs)
+        histories = self.pairs.histories
+        lengths = histories.lengths[pairs["user_num"]]
+        taken_rows = row_numbers(lengths)
+        taken = histories.item_nums[positions(histories.indptr[pairs["user_num"]], lengths)]
         users, user_slots = np.unique(pairs["user_num"], return_inverse=True)
         hidden = (rng.random(len(pairs)) < self.id_dropout) & (np.diff(offsets) > 0)
         items, candidate_slots, history_items, history_slots = numbered(
@@ -132,15 +144,23 @@ class Batches:
             users,
             items,
             history_items,
+            np.ascontiguousarray(pairs["user_num"]),
             np.where(hidden, -1, user_slots),
             history_slots,
             offsets,
             candidate_slots,
-            log_expected_counts(self.pairs.log_q[candidates], len(pairs), self.uniform_negatives, catalogue),
+            self.negatives.log_expected(self._shares, len(pairs), candidates),
+            np.log(lengths * (len(pairs) / len(self.pairs))).astype(np.float32),
             np.arange(len(pairs)) * (len(candidates) + 1),  # the positive of row r stands in column r
-            known_entries(self.pairs.histories, pairs["user_num"], candidates, self._scratch),
+            known_entries(histories, pairs["user_num"], candidates, self._scratch),
             np.ascontiguousarray(pairs["weight"]),
+            taken_rows,
+            taken,
         )
+
+    @cached_property
+    def _shares(self) -> npt.NDArray[np.float64]:
+        return np.exp(self.pairs.log_q.astype(np.float64))
 
     @cached_property
     def _scratch(self) -> npt.NDArray[np.int32]:

@@ -18,8 +18,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from recsys_cl.pairs.assembly import Assembly, Questions
+from recsys_cl.pairs.assembly import Assembly, Chances, Questions
 from recsys_cl.pairs.batches import Batch
+from recsys_cl.pairs.negatives import Negatives
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.pairs.ragged import offsets_of, positions, row_numbers
 from recsys_cl.pairs.rounds import Rounds
@@ -44,7 +45,7 @@ class Cuts:
     Attributes:
         pairs: whose histories are cut.
         batch_size: most histories in a batch; all batches of an epoch are of the same size, give or take one.
-        uniform_negatives: items drawn uniformly for each batch, which are candidates beside the positives.
+        negatives: what candidates there are beside the positives.
         id_dropout: share of user ids hidden, in [0, 1), so that history can stand alone.
         window: most positives of a query that follow its cut, or that are expected to be held out.
         ordered: whether the order of histories means something.
@@ -54,7 +55,7 @@ class Cuts:
 
     pairs: PairSet
     batch_size: int
-    uniform_negatives: int
+    negatives: Negatives
     id_dropout: float
     window: int
     ordered: bool
@@ -69,7 +70,7 @@ class Cuts:
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch (counted from 1), from ``first_step`` on."""
         for step, users, rng in self._rounds.epoch(epoch, first_step):
-            yield self._assembly.batch(epoch, step, self._questions(users, rng), self._log_inclusion, rng)
+            yield self._assembly.batch(epoch, step, self._questions(users, rng), self._chances, rng)
 
     def _questions(self, users: npt.NDArray[np.int32], rng: np.random.Generator) -> Questions:
         histories = self.pairs.histories
@@ -113,14 +114,13 @@ class Cuts:
         return Rounds(dealt, self.batch_size, self.seed, _STREAMS)
 
     @cached_property
-    def _log_inclusion(self) -> npt.NDArray[np.float32]:
-        """Log of the probability that an item is a candidate of a batch, (n_items,); -inf if it never is."""
+    def _chances(self) -> Chances:
         histories, catalogue = self.pairs.histories, self.pairs.n_items
         rows = row_numbers(histories.lengths)
         times = np.bincount(self._rounds.users, minlength=len(histories))
         chance = self._cut_chance(rows) if self.ordered else self._held_chance(histories.lengths)[rows]
         expected = np.bincount(histories.item_nums, times[rows] * chance, catalogue) / self.steps
-        return self._assembly.log_inclusion(expected)
+        return self._assembly.chances(self._rounds.users, len(histories), self.steps, expected)
 
     def _cut_chance(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Return, for each interaction, the share of its user's cuts that it follows within a window."""
@@ -140,4 +140,4 @@ class Cuts:
 
     @cached_property
     def _assembly(self) -> Assembly:
-        return Assembly(self.pairs.n_items, self.uniform_negatives, self.id_dropout, self.one_table)
+        return Assembly(self.negatives, self.id_dropout, self.one_table)

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from recsys_cl.pairs.assembly import Assembly, Questions
+from recsys_cl.pairs.assembly import Assembly, Chances, Questions
 from recsys_cl.pairs.batches import Batch
 from recsys_cl.pairs.histories import Histories
 from recsys_cl.pairs.ragged import positions, row_numbers
@@ -54,7 +54,7 @@ class Lessons:
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch (counted from 1), from ``first_step`` on."""
         for step, users, rng in self._rounds.epoch(epoch, first_step):
-            yield self.assembly.batch(epoch, step, self._questions(users), self._log_inclusion, rng)
+            yield self.assembly.batch(epoch, step, self._questions(users), self._chances, rng)
 
     def _questions(self, users: npt.NDArray[np.int32]) -> Questions:
         histories = self.histories
@@ -80,6 +80,6 @@ class Lessons:
         return Rounds(taught, self.batch_size, self.seed, _STREAMS)
 
     @cached_property
-    def _log_inclusion(self) -> npt.NDArray[np.float32]:
-        counts = np.bincount(self.lists[self.lists >= 0], minlength=self.assembly.n_items)
-        return self.assembly.log_inclusion(counts / self.steps)
+    def _chances(self) -> Chances:
+        counts = np.bincount(self.lists[self.lists >= 0], minlength=self.histories.n_items)
+        return self.assembly.chances(self._rounds.users, len(self.histories), self.steps, counts / self.steps)

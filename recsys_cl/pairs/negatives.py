@@ -2,29 +2,96 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
 import numpy as np
 import numpy.typing as npt
 
+from recsys_cl.config import TrainConfig
 from recsys_cl.pairs.histories import Histories
 from recsys_cl.pairs.ragged import positions, row_numbers
 
 
-def log_expected_counts(
-    log_q: npt.NDArray[np.float32], batch_size: int, uniform_negatives: int, n_items: int
-) -> npt.NDArray[np.float32]:
-    """Return the log of how often each item is expected among a batch's negatives, same shape as ``log_q``.
+@dataclass(frozen=True)
+class Negatives:
+    """What candidates a batch has beside its positives, shared by its queries.
 
-    In-batch negatives follow ``q``; mixed negatives (Yang et al. 2020) add items drawn uniformly. A column that
-    both could have given has one sampling distribution, the mixture, whichever of the two it came from.
+    An item that several sources could have given has one sampling distribution, their mixture, whichever of them it
+    came from (mixed negatives, Yang et al. 2020).
 
-    Args:
-        log_q: log of each item's share of the pairs; -inf allowed.
-        batch_size: pairs in the batch.
-        uniform_negatives: uniformly drawn items in the batch.
-        n_items: size of the catalogue they are drawn from.
+    Attributes:
+        n_items: size of the catalogue.
+        in_batch: whether the positives of other queries are negatives.
+        uniform: items drawn uniformly.
+        popular: items drawn by ``popularity``.
+        popularity: (n_items,) float64, adding up to one; None where none are drawn by it.
     """
-    expected = batch_size * np.exp(log_q.astype(np.float64)) + uniform_negatives / n_items
-    return np.log(expected).astype(np.float32)
+
+    n_items: int
+    in_batch: bool = True
+    uniform: int = 0
+    popular: int = 0
+    popularity: npt.NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(cls, histories: Histories, config: TrainConfig) -> Self:
+        """Return what is asked for; popularity is a power of interactions, as in word2vec (Mikolov et al. 2013)."""
+        weights = (
+            histories.counts().astype(np.float64) ** config.popularity_exponent if config.popular_negatives else None
+        )
+        return cls(
+            histories.n_items,
+            config.in_batch_negatives,
+            config.uniform_negatives,
+            config.popular_negatives,
+            None if weights is None else weights / weights.sum(),
+        )
+
+    def drawn(self, rng: np.random.Generator) -> npt.NDArray[np.int32]:
+        """Return items drawn for one batch, (uniform + popular,) int32, with repeats."""
+        drawn = rng.integers(self.n_items, size=self.uniform, dtype=np.int32)
+        if self.popularity is None:
+            return drawn
+        by_popularity = np.searchsorted(self._cumulated, rng.random(self.popular), side="right")
+        return np.concatenate([drawn, np.minimum(by_popularity, self.n_items - 1).astype(np.int32)])
+
+    def log_expected(
+        self, shares: npt.NDArray[np.float64], positives: int, candidates: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.float32]:
+        """Return the log of how often each candidate is expected among a batch's negatives, (n,) float32.
+
+        Args:
+            shares: (n_items,) of the pairs' positives.
+            positives: in the batch; they come first among the candidates.
+            candidates: (n,) items. Positives are no negatives, inf, unless they are in-batch negatives.
+        """
+        expected = self._expected[candidates] + self.in_batch * positives * shares[candidates]
+        if not self.in_batch:
+            expected[:positives] = np.inf
+        return np.log(expected).astype(np.float32)
+
+    def log_inclusion(self, expected: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        """Return the log of the probability that an item is a candidate, (n_items,) float32; -inf if it never is.
+
+        Args:
+            expected: (n_items,) how often it is expected among the positives of a batch.
+        """
+        missed = np.exp(-expected * self.in_batch) * (1 - 1 / self.n_items) ** self.uniform
+        if self.popularity is not None:
+            missed *= (1 - self.popularity) ** self.popular
+        with np.errstate(divide="ignore"):
+            return np.log1p(-missed).astype(np.float32)
+
+    @cached_property
+    def _expected(self) -> npt.NDArray[np.float64]:
+        popular = 0.0 if self.popularity is None else self.popular * self.popularity
+        return np.full(self.n_items, self.uniform / self.n_items) + popular
+
+    @cached_property
+    def _cumulated(self) -> npt.NDArray[np.float64]:
+        return np.cumsum(np.zeros(0) if self.popularity is None else self.popularity)
 
 
 def known_entries(

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from recsys_cl.config import RunConfig
+from recsys_cl.config import RunConfig, TrainConfig
+from recsys_cl.contrast.mixture import OBJECTIVES, TEMPERINGS
+from recsys_cl.contrast.queue import require_room
+from recsys_cl.contrast.supervised import LOSSES
 from recsys_cl.errors import ConfigError, nearest
 from recsys_cl.evaluation.comparison import BASELINES
 from recsys_cl.evaluation.metrics import METRICS
 from recsys_cl.families import member, members
 from recsys_cl.retrieval.candidate_tables import checked_suffix
 from recsys_cl.retrieval.id_files import read_ids
-
-QUERY_ENCODERS = "recsys_cl.towers.query_encoders"
+from recsys_cl.towers.two_tower import CANDIDATE_ENCODERS, QUERY_ENCODERS, SIMILARITIES, require_comparable
 
 
 def require_sound(config: RunConfig, until: str = "candidates", out: Path | None = None) -> None:
@@ -31,7 +33,9 @@ def require_sound(config: RunConfig, until: str = "candidates", out: Path | None
     """
     for family, name in _named(config):
         member(family, name)
+    _require_settings(config.train)
     _require_place_to_start(config)
+    _require_joinable(config.train)
     if until in {"register", "candidates"}:
         _require_measured(config)
     if until == "candidates":
@@ -55,12 +59,60 @@ def _named(config: RunConfig) -> Iterator[tuple[str, str]]:
     if config.ingest.format is not None:
         yield "recsys_cl.interactions.readers", config.ingest.format
     yield QUERY_ENCODERS, config.train.query_encoder
-    yield "recsys_cl.towers.candidate_encoders", config.train.candidate_encoder
-    yield "recsys_cl.contrast.objectives", config.train.objective
+    yield CANDIDATE_ENCODERS, config.train.candidate_encoder
+    yield SIMILARITIES, config.train.similarity
+    yield from ((OBJECTIVES, one.name) for one in config.train.objective)
+    yield TEMPERINGS, config.train.tempering.name
+    if config.train.loss is not None:
+        yield LOSSES, config.train.loss.name
     for name in config.evaluate.baselines:
         yield BASELINES, name
     if config.index.index_kind != "auto":
         yield "recsys_cl.retrieval.index_kinds", config.index.index_kind
+
+
+def _require_settings(train: TrainConfig) -> None:
+    """Refuse a method's own settings that it does not know, and methods that cannot go together."""
+    methods = [(OBJECTIVES, one) for one in train.objective]
+    methods += [(LOSSES, train.loss)] if train.loss is not None else []
+    for family, method in (*methods, (TEMPERINGS, train.tempering)):
+        try:
+            member(family, method.name).Config.of(method.settings)
+        except ConfigError as error:
+            raise ConfigError(f"Of {method.name!r}: {error}") from error
+    if not any(method.weight for _, method in methods):
+        raise ConfigError("Nothing would be learned: neither --loss nor any --objective has a weight above nought.")
+    contrasting = [
+        m.name for family, m in methods if m.weight and getattr(member(family, m.name), "USES_NEGATIVES", True)
+    ]
+    others = [one.name for one in train.objective if one.weight and one.name not in contrasting]
+    if contrasting and others:
+        raise ConfigError(
+            f"The objective {others[0]!r} learns without negatives and cannot go with {contrasting[0]!r}, which needs "
+            "them. Say --loss none, or leave the objective out."
+        )
+    _require_distance(train)
+    require_comparable(train.query_encoder, train.candidate_encoder, train.similarity)
+    for size, setting in _queues(train):
+        if size:
+            require_room(size, train.batch_size, setting)
+
+
+def _require_distance(train: TrainConfig) -> None:
+    needs = train.loss is not None and getattr(member(LOSSES, train.loss.name), "NEEDS_DISTANCE", False)
+    able = [name for name in members(SIMILARITIES) if getattr(member(SIMILARITIES, name), "IS_DISTANCE", False)]
+    if needs and train.similarity not in able:
+        raise ConfigError(
+            f"The loss {train.loss!s} needs squared distances, which --similarity {train.similarity} does not give; "
+            f"name one of {', '.join(able)}."
+        )
+
+
+def _queues(train: TrainConfig) -> Iterator[tuple[int, str]]:
+    yield train.queue_size, "--queue-size"
+    for one in train.objective:
+        config = member(OBJECTIVES, one.name).Config.of(one.settings)
+        yield getattr(config, "queue_size", 0), f"{one.name}:queue_size"
 
 
 def _require_place_to_start(config: RunConfig) -> None:
@@ -71,6 +123,17 @@ def _require_place_to_start(config: RunConfig) -> None:
         raise ConfigError(
             f"Method {method} cannot train the query encoder {asked!r}: it has no context table for the closed form to "
             f"start from. Name another with --query-encoder ({', '.join(sorted(able))}), or say --method gradient."
+        )
+
+
+def _require_joinable(train: TrainConfig) -> None:
+    """Refuse to join parts that are not compared by the inner product of their vectors."""
+    able = [name for name in members(SIMILARITIES) if hasattr(member(SIMILARITIES, name), "query_divisor")]
+    joins = train.method == "auto" and train.embedding_dim is None and train.budget_seconds > 0
+    if joins and train.similarity not in able:
+        raise ConfigError(
+            f"Method auto joins what it learns with the closed form, and cannot by --similarity {train.similarity}. "
+            f"Name another ({', '.join(able)}), or give --embedding-dim, or say --method gradient or hybrid."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import scipy.sparse as sp
@@ -9,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from recsys_cl.towers.inputs import QueryInputs
+from recsys_cl.towers.spec import Reading
 
 
 class _RaggedSum(torch.autograd.Function):
@@ -75,3 +77,21 @@ def pooled(rows: torch.Tensor, members: torch.Tensor, offsets: torch.Tensor) -> 
     """
     sums = weighted_sum(rows, members, offsets, rows.new_ones(len(members)))
     return sums / offsets.diff().clamp(min=1).unsqueeze(1)
+
+
+def read(rows: torch.Tensor, inputs: QueryInputs, readings: Sequence[Reading]) -> torch.Tensor:
+    """Return what readings of the histories give, side by side, (b, d); zeros where a history is empty.
+
+    Args:
+        rows: (i, d) in place of ``inputs.history_rows``, with the columns of all readings.
+        inputs: the histories.
+        readings: in columns of their own; each is the mean of the directions that its powers of age give.
+    """
+    tables = torch.split(rows, [one.embedding_dim for one in readings], dim=1)
+    return torch.hstack([_read(table.contiguous(), inputs, one) for table, one in zip(tables, readings, strict=True)])
+
+
+def _read(rows: torch.Tensor, inputs: QueryInputs, reading: Reading) -> torch.Tensor:
+    weights = (age_weights(inputs, exponent) for exponent in reading.age_exponents)
+    sums = [functional.normalize(weighted_sum(rows, inputs.history, inputs.offsets, one)) for one in weights]
+    return torch.stack(sums).mean(0)

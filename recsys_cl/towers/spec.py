@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -27,7 +27,7 @@ class TowerSpec(Settings):
     embedding_dim: int = Field(ge=1, description="length of a vector")
     query_encoder: str = Field(description="member of towers.query_encoders")
     candidate_encoder: str = Field(description="member of towers.candidate_encoders")
-    similarity: Literal["cosine", "dot"] = Field(description="cosine: vectors are of length one")
+    similarity: str = Field(description="member of towers.similarities")
     history_length: int = Field(ge=1, description="most recent items of a history that count")
     item_bias: bool = Field(False, description="whether an item has a learned score of its own, whoever asks")
     readings: tuple[Reading, ...] = Field((), description="ways to read a history, for an encoder that heeds age")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -14,15 +13,31 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
-from torch.nn import functional
 
-from recsys_cl.errors import InputError, IntegrityError
-from recsys_cl.families import member
+from recsys_cl.errors import ConfigError, InputError, IntegrityError
+from recsys_cl.families import member, members
 from recsys_cl.files import digest_of, read_json, write_json
 from recsys_cl.pairs.histories import Queries
 from recsys_cl.pairs.ragged import offsets_of, positions
 from recsys_cl.towers.inputs import CandidateInputs, QueryInputs
-from recsys_cl.towers.spec import TowerSpec
+from recsys_cl.towers.spec import Reading, TowerSpec
+
+QUERY_ENCODERS = "recsys_cl.towers.query_encoders"
+CANDIDATE_ENCODERS = "recsys_cl.towers.candidate_encoders"
+SIMILARITIES = "recsys_cl.towers.similarities"
+
+
+def require_comparable(query_encoder: str, candidate_encoder: str, similarity: str) -> None:
+    """Raise `ConfigError` where a similarity of Gaussians is given points to compare, or one of points Gaussians."""
+    wanted = member(SIMILARITIES, similarity).GAUSSIAN
+    for family, name in ((QUERY_ENCODERS, query_encoder), (CANDIDATE_ENCODERS, candidate_encoder)):
+        if member(family, name).Encoder.gaussian != wanted:
+            gives, compares = ("no variance", "Gaussians") if wanted else ("means and variances", "points")
+            able = ", ".join(one for one in members(family) if member(family, one).Encoder.gaussian == wanted)
+            raise ConfigError(
+                f"The similarity {similarity!r} compares {compares}, but the encoder {name!r} gives {gives}. Name "
+                f"another of the {family.rpartition('.')[2]} ({able}), or another --similarity."
+            )
 
 
 class TwoTower:
@@ -39,11 +54,12 @@ class TwoTower:
         prior: (n_items,) float32 that is added to an item's score for every query; nought unless `set_prior` set it.
         query: the user tower.
         candidate: the item tower.
+        similarity: member of `similarities`, by which what they give is compared.
     """
 
     def __init__(self, spec: TowerSpec, device: torch.device | str = "cpu") -> None:
         self.spec = spec
-        encoder = member("recsys_cl.towers.query_encoders", spec.query_encoder).Encoder
+        encoder = member(QUERY_ENCODERS, spec.query_encoder).Encoder
         rows = {"user": spec.n_users, "context": spec.n_items, "item": spec.n_items}
         self.tables = {
             name: torch.zeros(count if name in encoder.reads | {"item"} else 0, spec.embedding_dim, device=device)
@@ -52,8 +68,15 @@ class TwoTower:
         self.tables["bias"] = torch.zeros(spec.n_items if spec.item_bias else 0, 1, device=device)
         self.prior = torch.zeros(spec.n_items, device=device)
         self.query: nn.Module = encoder(spec).to(device)
-        candidate = member("recsys_cl.towers.candidate_encoders", spec.candidate_encoder).Encoder
+        candidate = member(CANDIDATE_ENCODERS, spec.candidate_encoder).Encoder
         self.candidate: nn.Module = candidate(spec).to(device)
+        self.similarity = member(SIMILARITIES, spec.similarity)
+        require_comparable(spec.query_encoder, spec.candidate_encoder, spec.similarity)
+
+    @property
+    def compared_dim(self) -> int:
+        """Length D of the vectors whose inner products are similarities."""
+        return int(self.similarity.dim(self.spec.embedding_dim))
 
     @property
     def history_table(self) -> str:
@@ -61,29 +84,37 @@ class TwoTower:
         return "context" if len(self.tables["context"]) else "item"
 
     @property
+    def readings(self) -> tuple[Reading, ...]:
+        """In which columns histories are read; one reading of all where the query encoder does not tell."""
+        whole = Reading(embedding_dim=self.spec.embedding_dim, age_exponents=(0.0,))
+        return getattr(self.query, "readings", (whole,))
+
+    @property
     def device(self) -> torch.device:
         """Where the tables live."""
         return self.tables["item"].device
 
     def encode_queries(self, inputs: QueryInputs) -> torch.Tensor:
-        """Return (b, d), of length one with cosine similarity (a zero vector stays zero)."""
-        return self._compared(self.query(inputs))
+        """Return (b, D), mapped so that inner products with candidates are similarities."""
+        mapped: torch.Tensor = self.similarity.queries(self.query(inputs))
+        return mapped
 
     def encode_candidates(self, inputs: CandidateInputs) -> torch.Tensor:
-        """Return (n, d), of length one with cosine similarity (a zero vector stays zero)."""
-        return self._compared(self.candidate(inputs))
+        """Return (n, D), mapped so that inner products with queries are similarities."""
+        mapped: torch.Tensor = self.similarity.candidates(self.candidate(inputs))
+        return mapped
 
     @torch.inference_mode()
     def query_vectors(self, queries: Queries, *, block: int = 8192) -> npt.NDArray[np.float32]:
-        """Return a vector for each query, (q, d) float32, ``block`` queries at a time.
+        """Return a vector for each query, (q, D) float32, ``block`` queries at a time.
 
-        Where items have a prior or a bias there is one coordinate more, (q, d + 1), which is 1 for every query.
+        Where items have a prior or a bias there is one coordinate more, (q, D + 1), which is 1 for every query.
 
         Raises:
             InputError: a user or the catalogue is not the one the towers were made for.
         """
         self._check(queries)
-        vectors = np.empty((len(queries), self.spec.embedding_dim), dtype=np.float32)
+        vectors = np.empty((len(queries), self.compared_dim), dtype=np.float32)
         for start in range(0, len(queries), block):
             inputs = self._query_inputs(queries, start, min(start + block, len(queries)))
             vectors[start : start + block] = self.encode_queries(inputs).float().cpu().numpy()
@@ -91,11 +122,11 @@ class TwoTower:
 
     @torch.inference_mode()
     def item_vectors(self, *, with_offsets: bool = True, block: int = 65_536) -> npt.NDArray[np.float32]:
-        """Return a vector for each item of the catalogue, (n_items, d) float32, ``block`` items at a time.
+        """Return a vector for each item of the catalogue, (n_items, D) float32, ``block`` items at a time.
 
-        Their prior and bias, if any, are one coordinate more, (n_items, d + 1), unless ``with_offsets`` is false.
+        Their prior and bias, if any, are one coordinate more, (n_items, D + 1), unless ``with_offsets`` is false.
         """
-        vectors = np.empty((self.spec.n_items, self.spec.embedding_dim), dtype=np.float32)
+        vectors = np.empty((self.spec.n_items, self.compared_dim), dtype=np.float32)
         for start in range(0, self.spec.n_items, block):
             items = torch.arange(start, min(start + block, self.spec.n_items), device=self.device)
             encoded = self.encode_candidates(CandidateInputs(self.tables["item"], items))
@@ -126,7 +157,7 @@ class TwoTower:
         """Return towers whose scores are the weighted sum of the scores of ``parts``, without their priors.
 
         Args:
-            parts: of one log, each with the query encoder "aged_history".
+            parts: of one log, each with the query encoder "aged_history" and a similarity that can be joined.
             weights: one a part.
         """
         changes = {
@@ -171,15 +202,12 @@ class TwoTower:
     @property
     def _query_length(self) -> float:
         """By what the similarity divides the readings of a history, each of length one, side by side."""
-        return math.sqrt(len(self.spec.readings)) if self.spec.similarity == "cosine" else 1.0
+        return float(self.similarity.query_divisor(len(self.spec.readings)))
 
     @property
     def _offsets(self) -> torch.Tensor:
         """What is added to the score of each item, (n_items,)."""
         return self.prior + self.tables["bias"][:, 0] if self.spec.item_bias else self.prior
-
-    def _compared(self, vectors: torch.Tensor) -> torch.Tensor:
-        return functional.normalize(vectors) if self.spec.similarity == "cosine" else vectors
 
     def _query_inputs(self, queries: Queries, start: int, stop: int) -> QueryInputs:
         histories = queries.histories

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 from torch.nn import functional
 
 from recsys_cl.config import TrainConfig
 from recsys_cl.contrast import cores
-from recsys_cl.contrast.contrast import Contrast
+from recsys_cl.contrast.context import Categories, Context
+from recsys_cl.contrast.mixture import Mixture
+from recsys_cl.contrast.step import Numbers, Step
 from recsys_cl.errors import ConfigError
-from recsys_cl.families import member
 from recsys_cl.pairs.batches import Batch
 from recsys_cl.pairs.pair_set import PairSet
-from recsys_cl.towers.inputs import CandidateInputs, QueryInputs
 from recsys_cl.towers.spec import TowerSpec
 from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.row_optimizer import RowAdam
@@ -31,15 +31,27 @@ class Learner:
         objective: what is lowered; may have weights of its own, such as a learned temperature.
         rows: optimiser of the embedding tables.
         dense: optimiser of all other weights.
+        steps: taken so far, () int64.
     """
 
-    def __init__(self, pairs: PairSet, spec: TowerSpec, config: TrainConfig, seed: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        pairs: PairSet,
+        spec: TowerSpec,
+        config: TrainConfig,
+        seed: int,
+        device: torch.device,
+        categories: Categories = None,
+    ) -> None:
         self.config = config
+        self.seed = seed
         self.towers = TwoTower(spec, device)
-        self.objective: nn.Module = member("recsys_cl.contrast.objectives", config.objective).Objective(config)
-        self.objective.to(device)
         _start_tables(self.towers, pairs, seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.objective = Mixture(Context(config, self.towers, pairs.histories, categories)).to(device)
         self.rows = RowAdam(self.towers.tables, config.weight_decay)
+        self.steps = torch.zeros((), dtype=torch.int64)
         self._weights = [
             weight
             for module in (self.towers.query, self.towers.candidate, self.objective)
@@ -55,13 +67,15 @@ class Learner:
             The loss; NaN or infinite where it, or its gradient, is.
         """
         device = self.towers.device
-        named = {"user": batch.users, "context": batch.history_items, "item": batch.items, "bias": batch.items}
-        numbers = {name: _to(rows, device) for name, rows in named.items() if len(self.towers.tables[name])}
-        taken = cores.each(lambda name: self.rows.current(name, numbers[name], learning_rate), numbers)
-        held = dict(zip(numbers, taken, strict=True))
+        numbers = Numbers(**{field.name: _to(getattr(batch, field.name), device) for field in fields(Numbers)})
+        used = {"user": numbers.users, "context": numbers.history_items, "item": numbers.items, "bias": numbers.items}
+        used = {name: rows for name, rows in used.items() if len(self.towers.tables[name])}
+        taken = cores.each(lambda name: self.rows.current(name, used[name], learning_rate), used)
+        held = dict(zip(used, taken, strict=True))
         rows = {name: one.values.requires_grad_() for name, one in held.items()}
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            loss = self.objective(self._contrast(batch, rows))
+            step = self._step(batch, numbers, rows)
+            loss = self.objective(step)
         self._zero_gradients()
         loss.backward()
         gradients = {name: leaf.grad for name, leaf in rows.items() if leaf.grad is not None}
@@ -69,13 +83,15 @@ class Learner:
             return size
         cores.each(lambda name: self.rows.step(name, held[name], gradients[name], learning_rate), gradients)
         self._step_dense(learning_rate)
+        self.objective.observe(step)
+        self.steps += 1
         return float(loss.detach())
 
     def start_from(self, start: TwoTower) -> None:
         """Take over the directions of the tables of ``start``, and of histories the lengths relative to each other.
 
         Candidates take length one, histories one on average: lengths at which the learning rate is right. Each reading
-        of histories starts from the first columns of ``start``.
+        of histories starts from the first columns of ``start``; columns beyond all readings stay as they are.
 
         Raises:
             ConfigError: histories are read in another table than those of ``start``.
@@ -85,13 +101,13 @@ class Learner:
                 f"Towers that read histories in the table {start.history_table!r} cannot start the query encoder "
                 f"{self.towers.spec.query_encoder!r}, which reads them in {self.towers.history_table!r}."
             )
-        columns = [one.embedding_dim for one in self.towers.spec.readings] or [self.towers.spec.embedding_dim]
+        columns = [one.embedding_dim for one in self.towers.readings]
         items, contexts = (
             torch.hstack([start.tables[name][:, :count] for count in columns]) for name in ("item", start.history_table)
         )
-        lengths = contexts.norm(dim=1)
-        self.towers.tables["item"].copy_(functional.normalize(items))
-        self.towers.tables[self.towers.history_table].copy_(contexts / lengths[lengths > 0].mean())
+        lengths, taken = contexts.norm(dim=1), slice(sum(columns))
+        self.towers.tables["item"][:, taken] = functional.normalize(items)
+        self.towers.tables[self.towers.history_table][:, taken] = contexts / lengths[lengths > 0].mean()
 
     def settle(self, learning_rate: float) -> None:
         """Bring the tables up to date, before they are read as a whole."""
@@ -101,35 +117,24 @@ class Learner:
         """Return every tensor that, with the towers' own, is needed to go on; sharing memory."""
         held = {f"rows.{name}": tensor for name, tensor in self.rows.state().items()}
         held |= {f"objective.{name}": tensor for name, tensor in self.objective.state_dict().items()}
-        return held | self._dense_state()
+        return held | {"steps": self.steps} | self._dense_state()
 
     def set_state(self, state: dict[str, torch.Tensor]) -> None:
         """Copy what `state` gave back in."""
         for name, tensor in self.state().items():
             tensor.copy_(state[name])
 
-    def _contrast(self, batch: Batch, rows: dict[str, torch.Tensor]) -> Contrast:
-        device = self.towers.device
-        queries = QueryInputs(
-            rows.get("user", self.towers.tables["user"]),
-            _to(batch.user_slots, device),
-            rows[self.towers.history_table],
-            _to(batch.history_slots, device),
-            _to(batch.offsets, device),
-        )
-        slots = _to(batch.candidate_slots, device)
-        encoded = self.towers.encode_queries(queries)
-        candidates = self.towers.encode_candidates(CandidateInputs(rows["item"], slots))
-        if self.towers.spec.item_bias:  # one coordinate more, as when they serve
-            encoded = functional.pad(encoded, (0, 1), value=1.0)
-            candidates = torch.hstack([candidates, rows["bias"].index_select(0, slots).to(candidates.dtype)])
-        return Contrast(
-            encoded,
-            candidates,
-            _to(batch.log_q, device),
-            _to(batch.positives, device),
-            _to(batch.known, device),
-            _to(batch.weights, device),
+    def _step(self, batch: Batch, numbers: Numbers, rows: dict[str, torch.Tensor]) -> Step:
+        config, taken = self.config, int(self.steps)
+        return Step(
+            self.towers,
+            rows,
+            numbers,
+            number=taken,
+            seed=(self.seed << 32) + (batch.epoch << 20) + batch.step,
+            temperature=self.objective.tempering(numbers.query_users),
+            log_q_exponent=config.log_q_exponent,
+            hardest=config.hardest_negatives if taken >= config.hardest_after else 0,
         )
 
     def _zero_gradients(self) -> None:

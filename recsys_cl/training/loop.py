@@ -24,6 +24,7 @@ from recsys_cl.pairs.batches import Batches
 from recsys_cl.pairs.cuts import Cuts
 from recsys_cl.pairs.in_turn import Deal, InTurn
 from recsys_cl.pairs.lessons import Lessons
+from recsys_cl.pairs.negatives import Negatives
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.progress import SILENT, Advance, Reporter
 from recsys_cl.towers.spec import Reading, TowerSpec, shared_out
@@ -173,20 +174,18 @@ def dealt(
     pairs: PairSet, towers: TwoTower, config: TrainConfig, *, ordered: bool, seed: int, lists: Lists | None = None
 ) -> Deal:
     """Return how the pairs, and the lists of a teacher, are dealt out to these towers."""
-    one_table = towers.history_table == "item"
+    one_table, negatives = towers.history_table == "item", Negatives.of(pairs.histories, config)
     if config.targets == "one":
-        return Batches(pairs, config.batch_size, config.uniform_negatives, config.id_dropout, one_table, seed)
+        return Batches(pairs, config.batch_size, negatives, config.id_dropout, one_table, seed)
     if pairs.histories.lengths.max() < 2:
         raise InputError(
             "No history can be cut in two: no user has more than one interaction in the part to learn from. Use a "
             "longer time range or looser filters, or --method spectral, which cuts none."
         )
-    cuts = Cuts(
-        pairs, config.batch_size, config.uniform_negatives, config.id_dropout, config.window, ordered, one_table, seed
-    )
+    cuts = Cuts(pairs, config.batch_size, negatives, config.id_dropout, config.window, ordered, one_table, seed)
     if lists is None:
         return cuts
-    assembly = Assembly(pairs.n_items, config.uniform_negatives, config.id_dropout, one_table)
+    assembly = Assembly(negatives, config.id_dropout, one_table)
     lessons = Lessons(pairs.histories, lists, config.batch_size, pairs.config.history_length, assembly, seed)
     # About as many lessons as cuts, also where few users are taught: early on lists teach more than cuts do.
     times = max(1, round(cuts.steps / max(lessons.steps, 1)))

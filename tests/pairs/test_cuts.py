@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from recsys_cl.config import PairsConfig
 from recsys_cl.pairs.cuts import Cuts
 from recsys_cl.pairs.histories import Histories
+from recsys_cl.pairs.negatives import Negatives
 from recsys_cl.pairs.pair_set import PairSet, write_pairs
 
 N_ITEMS = 8
@@ -33,9 +34,10 @@ def pair_set(folder, rows, values=None, n_items=N_ITEMS, **config) -> PairSet:
 
 
 def cuts(pairs, **changes) -> Cuts:
+    drawn = {"uniform": changes.pop("uniform_negatives", 3)}
     asked = {
         "batch_size": 4,
-        "uniform_negatives": 3,
+        "negatives": Negatives(pairs.n_items, **drawn | changes.pop("other_negatives", {})),
         "id_dropout": 0.0,
         "window": 3,
         "ordered": True,

@@ -11,6 +11,7 @@ from recsys_cl.pairs.assembly import Assembly
 from recsys_cl.pairs.histories import Histories
 from recsys_cl.pairs.in_turn import InTurn
 from recsys_cl.pairs.lessons import Lessons
+from recsys_cl.pairs.negatives import Negatives
 
 ITEMS = 30
 
@@ -30,7 +31,12 @@ def some(n_users=20, k=4, seed=0):
 
 
 def lessons(rows, lists, **changes):
-    given = {"batch_size": 6, "history_length": 50, "assembly": Assembly(ITEMS, 5, 0.0, False), "seed": 0}
+    given = {
+        "batch_size": 6,
+        "history_length": 50,
+        "assembly": Assembly(Negatives(ITEMS, uniform=5), 0.0, False),
+        "seed": 0,
+    }
     return Lessons(histories(rows), lists, **given | changes)
 
 
@@ -59,7 +65,7 @@ def test_every_list_is_dealt_once_an_epoch_to_be_found_from_the_whole_history():
 
 def test_what_was_taken_is_masked_and_uniform_negatives_are_candidates():
     rows, lists = some()
-    for batch in lessons(rows, lists, assembly=Assembly(ITEMS, 500, 0.0, False)).epoch(1):
+    for batch in lessons(rows, lists, assembly=Assembly(Negatives(ITEMS, uniform=500), 0.0, False)).epoch(1):
         assert set(batch.items[batch.candidate_slots]) == set(range(ITEMS))
         for _, history, _, masked in read(batch):
             assert masked == set(history)
@@ -75,7 +81,7 @@ def test_who_has_no_list_is_not_dealt_and_short_lists_end_early():
 
 def test_only_the_latest_of_a_long_history_are_used_but_all_of_it_is_masked():
     rows, lists = some()
-    deal = lessons(rows, lists, history_length=2, assembly=Assembly(ITEMS, 500, 0.0, False))
+    deal = lessons(rows, lists, history_length=2, assembly=Assembly(Negatives(ITEMS, uniform=500), 0.0, False))
     for batch in deal.epoch(1):
         for user, history, _, masked in read(batch):
             assert history == rows[user][-2:].tolist()

@@ -14,8 +14,8 @@ from recsys_cl.config import PairsConfig
 from recsys_cl.pairs import batches as batches_module
 from recsys_cl.pairs.batches import Batches, histories_without_target
 from recsys_cl.pairs.histories import Histories
-from recsys_cl.pairs.negatives import known_entries, log_expected_counts
-from recsys_cl.pairs.pair_set import PairSet, log_frequencies, write_pairs
+from recsys_cl.pairs.negatives import Negatives, known_entries
+from recsys_cl.pairs.pair_set import PairSet, write_pairs
 
 N_ITEMS = 6
 ragged_rows = st.lists(st.lists(st.integers(0, N_ITEMS - 1), max_size=7), min_size=1, max_size=6).filter(any)
@@ -88,30 +88,11 @@ def test_known_entries_are_all_that_the_user_took_but_the_positive_itself(rows, 
     assert (scratch == -1).all()
 
 
-def test_expected_counts_by_hand():
-    # 10 pairs of which half have item 0; 4 more drawn from 4 items: 10 * .5 + 1 = 6, 10 * .1 + 1 = 2, 10 * 0 + 1 = 1.
-    log_q = np.log(np.array([0.5, 0.1, 1e-30], dtype=np.float32))
-    np.testing.assert_allclose(np.exp(log_expected_counts(log_q, 10, 4, 4)), [6, 2, 1], rtol=1e-6)
-    alone = log_expected_counts(log_q[:2], 10, 0, 4)
-    np.testing.assert_allclose(np.exp(alone), [5, 1], rtol=1e-6)
-
-
-def test_corrected_negatives_estimate_the_sum_over_the_catalogue():
-    rng = np.random.default_rng(3)
-    counts = np.array([50, 20, 10, 5, 1, 14])
-    log_q, scores = log_frequencies(counts), rng.normal(size=N_ITEMS)
-    sums = []
-    for _ in range(4000):
-        drawn = np.concatenate([rng.choice(N_ITEMS, 20, p=counts / 100), rng.integers(N_ITEMS, size=10)])
-        sums.append(np.exp(scores[drawn] - log_expected_counts(log_q[drawn], 20, 10, N_ITEMS)).sum())
-    assert np.mean(sums) == pytest.approx(np.exp(scores).sum(), rel=0.01)
-
-
 @pytest.mark.parametrize("block", [1, 4, 1024])
 def test_each_epoch_deals_every_pair_once_in_its_own_order(many, block, monkeypatch):
     monkeypatch.setattr(batches_module, "_BLOCK", block)
     monkeypatch.setattr(batches_module, "_BLOCKS_SHUFFLED", 3)
-    deal = Batches(many, batch_size=32, uniform_negatives=0, id_dropout=0.0, one_table=True, seed=1)
+    deal = Batches(many, 32, Negatives(N_ITEMS, uniform=0), id_dropout=0.0, one_table=True, seed=1)
     epochs = [[pair for batch in deal.epoch(epoch) for pair in dealt(batch, many)] for epoch in (1, 2)]
     everything = sorted((int(pair["user_num"]), int(pair["item_num"])) for pair in many.gather(np.arange(len(many))))
     for epoch in epochs:
@@ -124,7 +105,10 @@ def test_each_epoch_deals_every_pair_once_in_its_own_order(many, block, monkeypa
 
 
 def test_one_seed_one_order_and_any_step_to_start_from(many):
-    deal = [Batches(many, 16, uniform_negatives=4, id_dropout=0.3, one_table=True, seed=seed) for seed in (5, 5, 6)]
+    deal = [
+        Batches(many, 16, Negatives(N_ITEMS, uniform=4), id_dropout=0.3, one_table=True, seed=seed)
+        for seed in (5, 5, 6)
+    ]
     first, again, other = (list(one.epoch(2)) for one in deal)
     assert all(equal(left, right) for left, right in zip(first, again, strict=True))
     assert not all(equal(left, right) for left, right in zip(first, other, strict=True))
@@ -136,7 +120,7 @@ def test_one_seed_one_order_and_any_step_to_start_from(many):
 
 def test_a_batch_larger_than_the_pairs_is_all_of_them(tmp_path):
     pairs = pair_set(tmp_path, [[0, 1], [2]])
-    (batch,) = Batches(pairs, 2048, uniform_negatives=3, id_dropout=0.0, one_table=True, seed=0).epoch(1)
+    (batch,) = Batches(pairs, 2048, Negatives(N_ITEMS, uniform=3), id_dropout=0.0, one_table=True, seed=0).epoch(1)
     assert sorted(dealt(batch, pairs)) == [(0, 0, (1,)), (0, 1, (0,)), (1, 2, ())]
     assert len(batch.candidate_slots) == 6
     assert batch.log_q.shape == (6,)
@@ -144,7 +128,9 @@ def test_a_batch_larger_than_the_pairs_is_all_of_them(tmp_path):
 
 def test_ids_are_hidden_in_their_share_but_never_where_no_history_would_be_left(tmp_path):
     rows = [[0, 1, 2, 3]] * 200 + [[4]] * 50
-    deal = Batches(pair_set(tmp_path, rows), 850, uniform_negatives=0, id_dropout=0.25, one_table=True, seed=0)
+    deal = Batches(
+        pair_set(tmp_path, rows), 850, Negatives(N_ITEMS, uniform=0), id_dropout=0.25, one_table=True, seed=0
+    )
     (batch,) = deal.epoch(1)
     lonely = np.diff(batch.offsets) == 0
     assert lonely.sum() == 50
@@ -153,7 +139,7 @@ def test_ids_are_hidden_in_their_share_but_never_where_no_history_would_be_left(
 
 
 def test_rows_of_a_batch_are_named_once_each(many: PairSet):
-    for batch in Batches(many, 64, uniform_negatives=8, id_dropout=0.1, one_table=True, seed=0).epoch(1):
+    for batch in Batches(many, 64, Negatives(N_ITEMS, uniform=8), id_dropout=0.1, one_table=True, seed=0).epoch(1):
         for rows in (batch.users, batch.items):
             assert (np.diff(rows) > 0).all()
         assert batch.history_items is batch.items
@@ -163,7 +149,7 @@ def test_rows_of_a_batch_are_named_once_each(many: PairSet):
 
 def test_in_two_tables_rows_are_named_once_in_each_and_mean_the_same(many: PairSet):
     one, two = (
-        Batches(many, 64, uniform_negatives=0, id_dropout=0.1, one_table=one_table, seed=0).epoch(1)
+        Batches(many, 64, Negatives(N_ITEMS, uniform=0), id_dropout=0.1, one_table=one_table, seed=0).epoch(1)
         for one_table in (True, False)
     )
     for joint, batch in zip(one, two, strict=True):
@@ -174,6 +160,6 @@ def test_in_two_tables_rows_are_named_once_in_each_and_mean_the_same(many: PairS
 
 
 def test_the_positive_of_a_pair_stands_in_its_own_column(many: PairSet):
-    for batch in Batches(many, 64, uniform_negatives=3, id_dropout=0.0, one_table=True, seed=0).epoch(1):
+    for batch in Batches(many, 64, Negatives(N_ITEMS, uniform=3), id_dropout=0.0, one_table=True, seed=0).epoch(1):
         rows, columns = np.divmod(batch.positives, len(batch.candidate_slots))
         assert rows.tolist() == columns.tolist() == list(range(len(batch)))

@@ -24,6 +24,8 @@ def spec(**changes):
         "similarity": "dot",
         "history_length": 3,
     } | changes
+    if values["query_encoder"] == "gaussian_history":
+        values |= {"candidate_encoder": "gaussian_item_id", "similarity": values["similarity"].replace("dot", "kl")}
     values.setdefault("readings", shared_out(values["embedding_dim"], [(0.0,)]))
     return TowerSpec(**values)
 
@@ -138,7 +140,8 @@ def test_each_encoder_has_just_the_tables_that_it_reads():
 def test_the_digest_follows_what_they_are_made_of_and_every_weight(encoder):
     made, again = (towers(query_encoder=encoder) for _ in range(2))
     assert made.digest == again.digest
-    digests = {made.digest, towers(query_encoder=encoder, similarity="cosine").digest}
+    other = "wasserstein" if encoder == "gaussian_history" else "cosine"
+    digests = {made.digest, towers(query_encoder=encoder, similarity=other).digest}
     for tensor in again.state().values():
         if tensor.numel():
             tensor.view(-1)[-1] += 1
@@ -191,18 +194,18 @@ def test_cosine_vectors_have_length_one_and_nobody_stays_zero():
 
 @pytest.mark.parametrize("encoder", members("recsys_cl.towers.query_encoders"))
 def test_a_batch_gives_what_its_queries_give_one_by_one(encoder):
-    made = towers(query_encoder=encoder, similarity="cosine")
+    made = towers(query_encoder=encoder, similarity="wasserstein" if encoder == "gaussian_history" else "cosine")
     together = made.query_vectors(ASKED)
     np.testing.assert_allclose(made.query_vectors(ASKED, block=2), together, atol=1e-6)
     for row in range(len(ASKED)):
         np.testing.assert_allclose(made.query_vectors(ASKED.slice(row, row + 1)), together[row : row + 1], atol=1e-6)
     np.testing.assert_array_equal(made.item_vectors(block=2), made.item_vectors())
-    assert made.query_vectors(queries([], [])).shape == (0, 4)
+    assert made.query_vectors(queries([], [])).shape == (0, made.compared_dim)
 
 
 @pytest.mark.parametrize("encoder", members("recsys_cl.towers.query_encoders"))
 def test_saved_and_loaded_they_are_equal(encoder, tmp_path):
-    made = towers(query_encoder=encoder, similarity="cosine")
+    made = towers(query_encoder=encoder, similarity="wasserstein" if encoder == "gaussian_history" else "cosine")
     with torch.no_grad():
         for weight in made.query.parameters():
             weight.uniform_(0.5, 1.5)

@@ -17,7 +17,7 @@ from closed_form import solve_towers
 from planted_log import USERS, recall_of_group
 from rich.console import Console
 
-from recsys_cl.config import SpectralConfig
+from recsys_cl.config import Method, SpectralConfig
 from recsys_cl.errors import IntegrityError
 from recsys_cl.progress import Reporter
 from recsys_cl.training import checkpoint, loop
@@ -56,7 +56,9 @@ def kill_after(monkeypatch, steps):
 
 
 @pytest.mark.parametrize("steps", [0, 3, 8, 21, 40])
-@pytest.mark.parametrize("changes", [{}, {"learn_temperature": True, "schedule": "constant", "id_dropout": 0.3}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"tempering": Method(name="learned"), "schedule": "constant", "id_dropout": 0.3}]
+)
 def test_killed_at_any_step_it_ends_the_same(planted, small, tmp_path, monkeypatch, steps, changes):
     config = small.model_copy(update={"checkpoint_seconds": 1e-9, "patience": 10, **changes})
 

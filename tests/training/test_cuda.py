@@ -11,7 +11,7 @@ import torch
 from closed_form import solve_towers
 from planted_log import all_queries, planted_histories, recall_of_group
 
-from recsys_cl.config import SpectralConfig
+from recsys_cl.config import Method, SpectralConfig
 from recsys_cl.contrast.softmax import softmax_loss
 from recsys_cl.contrast.spectral_solver import left_vectors, solve
 from recsys_cl.retrieval.exact import rank_exact
@@ -27,9 +27,9 @@ def on(device: str, *tensors: torch.Tensor) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize("query_encoder", ["aged_history", "history", "history_and_id"])
-@pytest.mark.parametrize("learn_temperature", [False, True])
-def test_a_planted_pattern_is_found(planted, small_cuts, query_encoder, learn_temperature, tmp_path):
-    changes = {"query_encoder": query_encoder, "learn_temperature": learn_temperature}
+@pytest.mark.parametrize("tempering", ["fixed", "learned", "per_user"])
+def test_a_planted_pattern_is_found(planted, small_cuts, query_encoder, tempering, tmp_path):
+    changes = {"query_encoder": query_encoder, "tempering": Method(name=tempering)}
     config = small_cuts.model_copy(update=changes)
     trained = train(planted, len(planted.histories), config, ordered=True, seed=0, device="cuda")
     assert trained.towers.device.type == "cuda"

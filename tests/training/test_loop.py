@@ -13,11 +13,12 @@ from planted_log import GROUPS, ITEMS, USERS, all_queries, recall_of_group
 from rich.console import Console
 from torch.nn import functional
 
-from recsys_cl.config import PairsConfig, SpectralConfig, TrainConfig
+from recsys_cl.config import Method, PairsConfig, SpectralConfig, TrainConfig
 from recsys_cl.errors import ConfigError, InputError, TrainingError
 from recsys_cl.pairs.batches import Batches
 from recsys_cl.pairs.cuts import Cuts
 from recsys_cl.pairs.histories import Histories, Queries
+from recsys_cl.pairs.negatives import Negatives
 from recsys_cl.pairs.pair_set import write_pairs
 from recsys_cl.progress import Reporter
 from recsys_cl.training.learner import Learner
@@ -43,7 +44,7 @@ def same(left, right):
         {},
         {"query_encoder": "history"},
         {"similarity": "dot", "temperature": 1.0},
-        {"learn_temperature": True, "schedule": "constant"},
+        {"tempering": Method(name="learned"), "schedule": "constant"},
         {"uniform_negatives": 0, "log_q_exponent": 0.5, "weight_decay": 0.01},
     ],
 )
@@ -158,7 +159,16 @@ def test_only_rows_of_a_batch_are_touched(planted, small):
 def test_a_step_over_two_tables_touches_in_each_what_it_names(planted, small_cuts):
     learner = new_learner(planted, small_cuts)
     before = {name: table.clone() for name, table in learner.towers.tables.items()}
-    deal = Cuts(planted, 4, 2, id_dropout=0.0, window=2, ordered=True, one_table=False, seed=0)
+    deal = Cuts(
+        planted,
+        4,
+        Negatives(planted.n_items, uniform=2),
+        id_dropout=0.0,
+        window=2,
+        ordered=True,
+        one_table=False,
+        seed=0,
+    )
     batch = next(deal.epoch(1))
     learner.step(batch, 0.1)
     for name, used in (("context", batch.history_items), ("item", batch.items)):
@@ -230,7 +240,7 @@ def test_a_start_leaves_what_nobody_took_at_zero(tmp_path, small_cuts):
 
 
 def small_batches(pairs):
-    return Batches(pairs, batch_size=8, uniform_negatives=0, id_dropout=0.0, one_table=True, seed=0)
+    return Batches(pairs, 8, Negatives(pairs.n_items), id_dropout=0.0, one_table=True, seed=0)
 
 
 def test_users_and_items_without_pairs_stay_at_zero(tmp_path, small):
@@ -303,8 +313,8 @@ def test_cuda_is_refused_where_there_is_none(planted, small):
 
 
 def test_unknown_members_are_refused(planted, small):
-    with pytest.raises(ConfigError, match="in_batch_softmax"):
-        run(planted, small.model_copy(update={"objective": "in_batch_softmx"}))
+    with pytest.raises(ConfigError, match="sampled_softmax"):
+        run(planted, small.model_copy(update={"loss": Method(name="sampled_softmx")}))
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -314,7 +324,7 @@ def test_a_loss_that_is_not_finite_stops_training_and_says_where(planted, small,
     def step(learner, batch, rate):
         calls.append(batch)
         if len(calls) == 11:  # step 2 of epoch 2: eight steps an epoch
-            learner.objective.log_temperature.data.fill_(math.nan)
+            learner.objective.tempering.temperature.fill_(math.nan)
         return honest(learner, batch, rate)
 
     monkeypatch.setattr(Learner, "step", step)

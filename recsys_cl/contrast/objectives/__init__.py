@@ -1,1 +1,5 @@
-"""Objectives: each file has an `Objective(config)`, a module that turns a `Contrast` into a loss to be lowered."""
+"""Objectives: each file has a `Config` and an `Objective(config, context)` from a `Step` to a loss to be lowered.
+
+``observe`` is told of each step after it was taken. ``USES_NEGATIVES = False`` says that it cannot go with anything
+that contrasts.
+"""

@@ -1,1 +1,4 @@
-"""Item towers: each file has an `Encoder(spec)` from `CandidateInputs` to (n, dim) vectors, not yet normalised."""
+"""Item towers: each file has an `Encoder(spec)` from `CandidateInputs` to (n, dim) vectors, not yet compared.
+
+Its ``gaussian`` tells whether it gives means and variances side by side.
+"""

@@ -17,6 +17,8 @@ class Encoder(nn.Module):
         spec: of the towers.
     """
 
+    gaussian = False
+
     def __init__(self, spec: TowerSpec) -> None:
         super().__init__()
         self.dim = spec.embedding_dim

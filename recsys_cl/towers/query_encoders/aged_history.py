@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from recsys_cl.errors import ConfigError
 from recsys_cl.towers.inputs import QueryInputs, refuse_features
-from recsys_cl.towers.pooling import age_weights, weighted_sum
-from recsys_cl.towers.spec import Reading, TowerSpec
+from recsys_cl.towers.pooling import read
+from recsys_cl.towers.spec import TowerSpec
 
 
 class Encoder(nn.Module):
@@ -30,6 +29,7 @@ class Encoder(nn.Module):
     """
 
     reads = frozenset({"context"})
+    gaussian = False
 
     def __init__(self, spec: TowerSpec) -> None:
         super().__init__()
@@ -40,13 +40,4 @@ class Encoder(nn.Module):
     def forward(self, inputs: QueryInputs) -> torch.Tensor:
         """Return (b, dim); zeros where the history is empty."""
         refuse_features("aged_history", inputs.features)
-        tables = torch.split(inputs.history_rows, [one.embedding_dim for one in self.readings], dim=1)
-        return torch.hstack(
-            [_read(rows.contiguous(), inputs, one) for rows, one in zip(tables, self.readings, strict=True)]
-        )
-
-
-def _read(rows: torch.Tensor, inputs: QueryInputs, reading: Reading) -> torch.Tensor:
-    weights = (age_weights(inputs, exponent) for exponent in reading.age_exponents)
-    sums = [functional.normalize(weighted_sum(rows, inputs.history, inputs.offsets, one)) for one in weights]
-    return torch.stack(sums).mean(0)
+        return read(inputs.history_rows, inputs, self.readings)

@@ -18,6 +18,7 @@ class Encoder(nn.Module):
     """
 
     reads = frozenset({"user", "item"})
+    gaussian = False
 
     def __init__(self, spec: TowerSpec) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The objective and its one-pass softmax, against the chain of transforms and a loop written from the formula."""
+"""Sampled softmax in one pass, against the chain of transforms and a loop written from the formula."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_cl.config import TrainConfig
 from recsys_cl.contrast import softmax
 from recsys_cl.contrast.contrast import Contrast
-from recsys_cl.contrast.objectives.in_batch_softmax import Objective
+from recsys_cl.contrast.losses import sampled_softmax
 from recsys_cl.contrast.transforms import corrected_for_log_q, divided_by_temperature, without
-from recsys_cl.families import members
 
 
 def contrast(rows=5, more=3, dim=4, seed=0, known=(), positives=None, dtype=torch.float64):
@@ -27,14 +25,19 @@ def contrast(rows=5, more=3, dim=4, seed=0, known=(), positives=None, dtype=torc
         torch.randn(rows, dim, generator=generator, dtype=dtype).requires_grad_(),
         torch.randn(rows + more, dim, generator=generator, dtype=dtype).requires_grad_(),
         torch.randn(rows + more, generator=generator, dtype=dtype),
+        torch.zeros(rows, dtype=dtype),
         entries,
         torch.tensor(sorted(known), dtype=torch.int64),
         torch.rand(len(entries), generator=generator, dtype=dtype) + 0.5,
+        torch.tensor(0.1, dtype=dtype),
     )
 
 
-def objective(**settings):
-    return Objective(TrainConfig(**settings)).double()
+def loss_of(given, temperature=0.1, exponent=1.0):
+    temperature = torch.as_tensor(temperature, dtype=given.queries.dtype)
+    return sampled_softmax.loss(
+        replace(given, temperature=temperature, log_q=exponent * given.log_q), sampled_softmax.Config()
+    )
 
 
 def slow_loss(given, temperature, exponent):
@@ -83,7 +86,7 @@ def test_equals_the_formula_and_the_chain_with_their_gradients(data):
     fused, chained = (contrast(rows, more, seed=rows, known=known, positives=positives) for _ in range(2))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(softmax._BLOCK_BYTES, "cpu", data.draw(st.integers(1, 400)))
-        loss = objective(temperature=0.7, log_q_exponent=exponent)(fused)
+        loss = loss_of(fused, 0.7, exponent)
     expected = chained_loss(chained, 0.7, exponent)
     assert loss.item() == pytest.approx(slow_loss(fused, 0.7, exponent), abs=1e-6)
     torch.testing.assert_close(loss, expected, atol=1e-6, rtol=1e-6)
@@ -99,13 +102,15 @@ def test_by_hand():
         torch.zeros(1, 2),
         torch.zeros(3, 2),
         torch.tensor([5.0, 0.0, math.log(3)]),
+        torch.zeros(1),
         torch.tensor([0]),
         torch.empty(0, dtype=torch.int64),
         torch.ones(1),
+        torch.tensor(0.1),
     )
-    assert Objective(TrainConfig())(given_).item() == pytest.approx(math.log(7 / 3))
+    assert loss_of(given_).item() == pytest.approx(math.log(7 / 3))
     masked = replace(given_, known=torch.tensor([1, 2]))
-    assert Objective(TrainConfig())(masked).item() == 0.0
+    assert loss_of(masked).item() == 0.0
 
 
 def test_many_positives_by_hand():
@@ -116,23 +121,25 @@ def test_many_positives_by_hand():
         torch.zeros(3, 2),
         torch.zeros(3, 2),
         torch.tensor([7.0, 2.0, 4.0]).log(),
+        torch.zeros(3),
         torch.tensor([0, 2, 4]),
         torch.tensor([3]),
         torch.tensor([1.0, 3.0, 2.0]),
+        torch.tensor(0.1),
     )
-    assert Objective(TrainConfig())(given_).item() == pytest.approx((4 * math.log(2.5) + 2 * math.log(1.25)) / 6)
+    assert loss_of(given_).item() == pytest.approx((4 * math.log(2.5) + 2 * math.log(1.25)) / 6)
 
 
 def test_a_query_without_a_positive_moves_nothing():
     given_ = contrast(positives=[0, 3, 8 + 1, 24 + 2])  # none of rows 2 and 4
-    objective()(given_).backward()
+    loss_of(given_).backward()
     assert (given_.queries.grad[[2, 4]] == 0).all()
     assert (given_.queries.grad[[0, 1, 3]] != 0).any(1).all()
 
 
 def test_no_positive_at_all_costs_nothing():
     given_ = contrast(positives=[])
-    loss = objective()(given_)
+    loss = loss_of(given_)
     loss.backward()
     assert loss.item() == 0.0
     assert (given_.queries.grad == 0).all()
@@ -142,7 +149,7 @@ def test_no_positive_at_all_costs_nothing():
 def test_a_masked_negative_moves_nothing():
     known = [2, 8 + 6, 16 + 6, 24 + 6, 32 + 6, 6]
     given_ = contrast(known=known)
-    objective()(given_).backward()
+    loss_of(given_).backward()
     assert (given_.candidates.grad[6] == 0).all()
     assert (given_.candidates.grad[7] != 0).any()
 
@@ -150,7 +157,7 @@ def test_a_masked_negative_moves_nothing():
 def test_a_query_of_which_all_is_known_teaches_nothing():
     given_ = contrast(rows=2, more=0, positives=[0, 1], known=[2, 3])
     alone = contrast(rows=2, more=0, positives=[0, 1])
-    losses = [objective()(one) for one in (given_, alone)]
+    losses = [loss_of(one) for one in (given_, alone)]
     for loss in losses:
         loss.backward()
     assert losses[0] == losses[1]
@@ -163,7 +170,7 @@ def test_a_query_of_which_all_is_known_teaches_nothing():
 def test_gradient_check_in_double_precision(positives, block_bytes, monkeypatch):
     monkeypatch.setitem(softmax._BLOCK_BYTES, "cpu", block_bytes)
     given_ = contrast(known=[1, 10], positives=positives)
-    learned = objective(learn_temperature=True, temperature=0.5)
+    learned = torch.tensor(math.log(0.5), dtype=torch.float64, requires_grad=True)
 
     def loss(queries, candidates, log_temperature):
         return softmax.softmax_loss(
@@ -175,16 +182,16 @@ def test_gradient_check_in_double_precision(positives, block_bytes, monkeypatch)
             weights=given_.weights,
         )
 
-    assert torch.autograd.gradcheck(loss, (given_.queries, given_.candidates, learned.log_temperature))
+    assert torch.autograd.gradcheck(loss, (given_.queries, given_.candidates, learned))
 
 
 def test_more_confident_is_cheaper_and_more_weight_counts_more():
     given_ = contrast(more=0)
     aligned, against = (replace(given_, candidates=sign * 3 * given_.queries) for sign in (1, -1))
-    assert objective()(aligned) < objective()(against)
+    assert loss_of(aligned) < loss_of(against)
     heavy = given_.weights.clone()
     heavy[2] = 1e9
-    weighed = objective()(replace(given_, weights=heavy))
+    weighed = loss_of(replace(given_, weights=heavy))
     alone = chained_loss(
         replace(
             given_, queries=given_.queries[2:3], positives=torch.tensor([2]), known=given_.known[:0], weights=heavy[2:3]
@@ -198,26 +205,10 @@ def test_more_confident_is_cheaper_and_more_weight_counts_more():
 def test_extreme_scores_stay_finite():
     given_ = contrast()
     huge = replace(given_, queries=given_.queries * 1e4, candidates=given_.candidates * 1e4)
-    loss = objective(temperature=0.001)(huge)
+    loss = loss_of(huge, 0.001)
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(given_.queries.grad).all()
-
-
-def test_a_learned_temperature_takes_a_gradient_and_a_fixed_one_none():
-    learned, fixed = objective(learn_temperature=True), objective()
-    learned(contrast()).backward()
-    assert learned.log_temperature.grad.abs() > 0
-    fixed(contrast()).backward()
-    assert fixed.log_temperature.grad is None
-    assert learned.temperature.item() == pytest.approx(0.1)
-
-
-def test_every_objective_takes_the_config_and_gives_a_scalar():
-    for name in members("recsys_cl.contrast.objectives"):
-        loss = objective(objective=name)(contrast())
-        assert loss.shape == ()
-        loss.backward()
 
 
 def test_rounded_products_give_the_loss_and_nearly_the_gradient(monkeypatch):
@@ -225,7 +216,7 @@ def test_rounded_products_give_the_loss_and_nearly_the_gradient(monkeypatch):
     for dtype in (torch.float32, torch.bfloat16):
         monkeypatch.setattr(softmax, "quick_dtype", lambda _, dtype=dtype: dtype)
         given_ = contrast(rows=60, more=90, dim=16, known=[1, 160], dtype=torch.float32)
-        loss = Objective(TrainConfig(temperature=1.0))(given_)
+        loss = loss_of(given_, 1.0)
         loss.backward()
         assert loss.dtype == given_.queries.grad.dtype == torch.float32
         found[dtype] = loss.detach(), given_.queries.grad, given_.candidates.grad

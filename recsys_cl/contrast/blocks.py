@@ -1,0 +1,121 @@
+"""Any loss that is a function of scores, a block of queries at a time, and on all cores.
+
+The (b, n) matrix of scores is never held as a whole: each block is scored, given to the loss, and its gradient turned
+at once into those of the vectors. `softmax` does the same for the one loss that is worth writing its gradient by hand.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from recsys_cl.contrast import cores
+from recsys_cl.contrast.contrast import Contrast
+from recsys_cl.contrast.scored import Scored
+
+PureLoss = Callable[[Scored], torch.Tensor]
+"""Gives the loss of each positive, (p,), in which only ``positive`` and ``negative`` take gradients."""
+
+_BLOCK_SCORES = 1 << 19  # scores of a block: what a loss makes of them fits the caches
+_BLOCK_SCORES_CUDA = 1 << 25
+
+
+def loss_of_scores(contrast: Contrast, loss: PureLoss) -> torch.Tensor:
+    """Return the weighted mean over positives, (), of a loss of similarities as they are."""
+    ones = torch.ones_like(contrast.queries[:, :1])
+    return _blocked(contrast, loss, contrast.queries, torch.zeros_like(contrast.log_q), ones)
+
+
+def loss_of_logits(contrast: Contrast, loss: PureLoss) -> torch.Tensor:
+    """Return the weighted mean over positives, (), of a loss of logits.
+
+    Logits are similarities over the temperature; those of negatives are corrected by log q, as in
+    `transforms.corrected_for_log_q`, so that sums over negatives estimate sums over the catalogue.
+    """
+    temperature = contrast.temperature.expand(len(contrast.queries), 1)
+    return _blocked(contrast, loss, contrast.queries / temperature, contrast.log_q, temperature.detach())
+
+
+def _blocked(
+    contrast: Contrast, loss: PureLoss, queries: torch.Tensor, shift: torch.Tensor, temperature: torch.Tensor
+) -> torch.Tensor:
+    value: torch.Tensor = _BlockedLoss.apply(queries, contrast.candidates, contrast, loss, shift, temperature)  # type: ignore[no-untyped-call]  # torch types it so
+    return value
+
+
+class _BlockedLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch's own
+        queries: torch.Tensor,
+        candidates: torch.Tensor,
+        contrast: Contrast,
+        loss: PureLoss,
+        shift: torch.Tensor,
+        temperature: torch.Tensor,
+    ) -> torch.Tensor:
+        n, hands = len(candidates), cores.shares()
+        shift = shift.masked_fill(contrast.log_q == torch.inf, torch.inf)
+        bounds = _bounds(len(queries), n, hands, like=queries)
+        edges = torch.tensor(bounds, device=queries.device) * n
+        masked, right = (
+            torch.searchsorted(entries, edges).tolist() for entries in (contrast.known, contrast.positives)
+        )
+        query_gradient = torch.zeros_like(queries)
+
+        def learn_from(number: int) -> tuple[torch.Tensor, torch.Tensor]:
+            """Return the loss of one block of rows and the gradient of the candidates; set that of the queries."""
+            start, stop = bounds[number : number + 2]
+            its = slice(right[number], right[number + 1])
+            entries = contrast.positives[its] - start * n
+            known = contrast.known[masked[number] : masked[number + 1]] - start * n
+            scores = queries[start:stop] @ candidates.T
+            positive = scores.view(-1)[entries].requires_grad_()
+            scores.view(-1).index_fill_(0, torch.cat([entries, known]), -torch.inf)
+            scores.masked_fill_(_easy(scores, shift, contrast.hardest), -torch.inf)
+            negative = scores.sub_(shift).requires_grad_()
+            with torch.enable_grad():
+                seed = contrast.seed * len(bounds) + number
+                given = Scored(
+                    positive, contrast.rows[its] - start, negative, contrast.log_q, temperature[start:stop], seed
+                )
+                value = loss(given) @ contrast.shares[its]
+                leaves = torch.autograd.grad(value, (positive, negative), allow_unused=True, materialize_grads=True)
+            gradient = leaves[1].masked_fill_(negative == -torch.inf, 0.0)
+            gradient.view(-1).index_add_(0, entries, leaves[0])
+            query_gradient[start:stop] = gradient @ candidates
+            return value.detach(), gradient.T @ queries[start:stop]
+
+        def learn_from_some(first: int) -> tuple[torch.Tensor, torch.Tensor]:
+            total, gradient = queries.new_zeros(()), torch.zeros_like(candidates)
+            for number in range(first, len(bounds) - 1, hands):
+                value, more = learn_from(number)
+                total += value
+                gradient += more
+            return total, gradient
+
+        parts = cores.each(learn_from_some, range(hands))
+        ctx.save_for_backward(query_gradient, functools.reduce(torch.add, (part[1] for part in parts)))
+        return functools.reduce(torch.add, (part[0] for part in parts))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # noqa: ANN401
+        query_gradient, candidate_gradient = ctx.saved_tensors
+        return gradient * query_gradient, gradient * candidate_gradient, None, None, None, None
+
+
+def _easy(scores: torch.Tensor, shift: torch.Tensor, hardest: int) -> torch.Tensor:
+    """Return which scores (r, n) are not among the ``hardest`` negatives of their row; none if that is 0."""
+    if not 0 < hardest < scores.shape[1]:
+        return torch.zeros((), dtype=torch.bool, device=scores.device)
+    ranked = scores.masked_fill(shift == torch.inf, -torch.inf)
+    return ranked < ranked.topk(hardest, sorted=True).values[:, -1:]
+
+
+def _bounds(rows: int, columns: int, hands: int, like: torch.Tensor) -> list[int]:
+    most = max(1, (_BLOCK_SCORES_CUDA if like.is_cuda else _BLOCK_SCORES) // max(columns, 1))
+    count = min(rows, hands * -(-rows // (hands * most)))
+    return [rows * number // count for number in range(count + 1)] if count else [0]

@@ -1,0 +1,34 @@
+"""Spectral contrastive loss (HaoChen et al., NeurIPS 2021, arXiv 2106.04156, equation 6).
+
+Its minimiser is a singular value decomposition, which `recsys-cl train --method spectral` computes outright; as a loss
+it serves towers that have no closed form.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from pydantic import Field
+
+from recsys_cl.config import Settings
+from recsys_cl.contrast.blocks import loss_of_scores
+from recsys_cl.contrast.contrast import Contrast
+from recsys_cl.contrast.scored import Scored
+
+
+class Config(Settings):
+    """In which units scores are."""
+
+    scale: float = Field(10.0, gt=0, description="what similarities are multiplied by")
+
+
+def spectral(scored: Scored, scale: float) -> torch.Tensor:
+    """Return -2 c s+ + mean (c s-)^2 of each positive, (p,), the mean being over items drawn independently."""
+    squares = torch.where(scored.negative == -torch.inf, 0.0, scored.negative).square()
+    return scale**2 * scored.mean_over_negatives(squares)[scored.rows] - 2 * scale * scored.positive
+
+
+def loss(contrast: Contrast, config: Config) -> torch.Tensor:
+    """Return the mean loss."""
+    return loss_of_scores(contrast, partial(spectral, scale=config.scale))

@@ -1,0 +1,66 @@
+"""Scores as a loss sees them: those of positives in a list, those of negatives in a matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Some queries of a batch, scored against all its candidates.
+
+    Attributes:
+        positive: (p,) score of each positive.
+        rows: (p,) int64, its query, rising.
+        negative: (r, n) scores; -inf where an entry is no negative, a positive or a known item.
+        log_q: (n,) float32, log of how often each column is expected among the negatives; inf where it is none.
+        temperature: (r, 1), by which logits were divided.
+        seed: of what is drawn.
+    """
+
+    positive: torch.Tensor
+    rows: torch.Tensor
+    negative: torch.Tensor
+    log_q: torch.Tensor
+    temperature: torch.Tensor
+    seed: int = 0
+
+    @cached_property
+    def negative_log_sum(self) -> torch.Tensor:
+        """Log of the sum of exponentials of a query's negatives, (r,); -inf where there are none."""
+        return self.negative.logsumexp(1)
+
+    @cached_property
+    def positive_log_sum(self) -> torch.Tensor:
+        """Log of the sum of exponentials of a query's positives, (r,); -inf where there are none."""
+        highest = torch.full_like(self.negative[:, 0], -torch.inf)
+        highest = highest.scatter_reduce(0, self.rows, self.positive.detach(), "amax")
+        safe = highest.nan_to_num(neginf=0.0)
+        sums = torch.zeros_like(safe).index_add(0, self.rows, (self.positive - safe[self.rows]).exp())
+        return sums.log() + safe
+
+    @cached_property
+    def positive_count(self) -> torch.Tensor:
+        """Positives of each query, (r,) float32."""
+        return torch.bincount(self.rows, minlength=len(self.negative)).to(self.positive.dtype)
+
+    @cached_property
+    def log_counts(self) -> torch.Tensor:
+        """Log of how many items of the catalogue each entry stands for, (r, n); -inf where it is no negative."""
+        return (-self.log_q).masked_fill(self.negative == -torch.inf, -torch.inf)
+
+    @cached_property
+    def importance(self) -> torch.Tensor:
+        """By how much each entry counts in a mean over the catalogue, (r, n): rows add up to one, or are nought.
+
+        Negatives that are drawn often count for less, so that the mean estimates that over items drawn uniformly.
+        """
+        counts = self.log_counts.exp()
+        return counts / counts.sum(1, keepdim=True).clamp(min=torch.finfo(counts.dtype).tiny)
+
+    def mean_over_negatives(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the mean over a query's negatives, (r,), of values (r, n), which are finite; nought without any."""
+        return (values * self.importance).sum(1)

@@ -1,0 +1,1 @@
+"""Temperatures: each file has a `Config` and a `Tempering`, which gives what a batch's similarities are divided by."""
