@@ -1,5 +1,5 @@
 """Objectives: each file has a `Config` and an `Objective(config, context)` from a `Step` to a loss to be lowered.
 
 ``observe`` is told of each step after it was taken. ``USES_NEGATIVES = False`` says that it cannot go with anything
-that contrasts.
+that contrasts, ``USES_TEMPERATURE = False`` that it has a temperature of its own or none.
 """
