@@ -245,6 +245,14 @@ def train(job: Job, source: Source) -> dict[str, Any]:
     return _until("train", job, source)
 
 
+@_verb(*_MODEL_STAGES, "tune", shared=SHARED, source=True)
+def tune(job: Job, source: Source) -> dict[str, Any]:
+    """Search the settings that validation likes best, by gradient descent; nothing is registered."""
+    from recsys_cl.stages.tune import search
+
+    return search(job, source)
+
+
 @_verb(*_MODEL_STAGES, "evaluate", shared=SHARED, source=True)
 @click.option("--bundle", help="examine this bundle (a path or models:/NAME@ALIAS) on the log instead")
 def evaluate(job: Job, source: Source, bundle: str | None = None) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from recsys_cl.evaluation import findings, tables
 from recsys_cl.evaluation.facts import EvaluationReport
+from recsys_cl.evaluation.page import templates
 from recsys_cl.evaluation.plots import all_plots
 
 _TEMPLATE = "report.html"
@@ -16,13 +14,7 @@ _TEMPLATE = "report.html"
 
 def as_html(report: EvaluationReport) -> str:
     """Lay out ``report`` as a page; text from the log is escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     environment.filters |= {
         "bytes": findings.size,
         "percent": _percent,
