@@ -108,6 +108,40 @@ def _show_fits(training: TrainingFacts, console: Console) -> None:
     console.print()
 
 
+def _show_tuning(tuning: dict[str, Any], console: Console) -> None:
+    best, given, trials, metric = tuning["best"], tuning["given"], tuning["trials"], metric_label(tuning["metric"])
+    counts = [(state, sum(one["state"] == state for one in trials)) for state in ("complete", "given up", "diverged")]
+    told = ", ".join(f"{count} {state}" for state, count in counts if count)
+    _entry(
+        console, "Tuning", f"{len(trials)} trial{'' if len(trials) == 1 else 's'} in {tuning['seconds']:,g} s: {told}"
+    )
+    if best["number"] == given["number"]:
+        found = f"validation {metric} {best['figure']:.4f} with the settings given, which nothing beat"
+    else:
+        before = "" if given["figure"] is None else f", {given['figure']:.4f} with those given"
+        found = f"validation {metric} {best['figure']:.4f} with the settings of trial {best['number']}{before}"
+    _entry(console, "", f"{found}; {best['best_epoch']} epochs, recall@20 {best['recall']:.4f}")
+    rows = []
+    for name, searched in tuning["searched"].items():
+        where = ", ".join(map(str, searched["choices"])) if "choices" in searched else _range(searched)
+        share = f"{tuning['importances'][name]:.0%}" if name in tuning["importances"] else ""
+        cells = [_plain(given["settings"][name]), _plain(best["settings"][name]), where, share]
+        rows.append([Text(name), Text(cells[0]), Text(cells[1], "bold"), *map(Text, cells[2:])])
+    heads = ["", "first", "best", "searched", *(["importance"] if tuning["importances"] else [])]
+    console.print()
+    _columns(console, heads, [row[: len(heads)] for row in rows])
+    console.print()
+    _entry(console, "Settings", tuning["settings"])
+
+
+def _range(searched: dict[str, Any]) -> str:
+    return f"{searched['low']:,g} to {searched['high']:,g}{', log' if searched['log'] else ''}"
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401 - settings are of all kinds
+    return f"{value:,g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
 def _show_index(index: dict[str, Any], console: Console) -> None:
     _entry(
         console,
@@ -290,6 +324,7 @@ _SECTIONS = {
     "split": _show_split,
     "pairs": _show_pairs,
     "training": _show_training,
+    "tuning": _show_tuning,
     "examined": _show_examined,
     "metrics": _show_metrics,
     "index": _show_index,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -45,6 +45,11 @@ class Tried:
     began: datetime
     ended: datetime
     note: str = ""
+
+    def describe(self) -> dict[str, Any]:
+        """Return it JSON-ready."""
+        instants = {"began": self.began.isoformat(), "ended": self.ended.isoformat()}
+        return asdict(self) | {"curve": list(self.curve)} | instants
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from recsys_cl import __version__
-from recsys_cl.evaluation.findings import metric_label, number, signed
+from recsys_cl.evaluation.findings import METHODS, metric_label, number, signed
 from recsys_cl.evaluation.page import templates
 from recsys_cl.evaluation.tables import Cell, Row, Table
 from recsys_cl.registry.studies import Tried
@@ -62,7 +62,10 @@ def _tiles(trials: Sequence[Tried], best: Tried, metric: str) -> list[tuple[str,
 def _sentences(job: Job, trials: Sequence[Tried], best: Tried, metric: str) -> list[str]:
     train, given = job.config.train, trials[0]
     learned = [*([f"loss {train.loss!s}"] if train.loss else []), *(f"objective {one!s}" for one in train.objective)]
-    told = [f"Learned by {train.method} descent, {train.dim} dimensions, {train.similarity}: {', '.join(learned)}."]
+    told = [
+        f"{METHODS[train.method].capitalize()}, {train.dim} dimensions, similarity {train.similarity}, "
+        f"{' and '.join(learned)}; at most {train.epochs} epochs."
+    ]
     if best.number == given.number:
         told.append("No other settings did better than those given.")
     elif given.figure is not None and best.figure is not None:
@@ -104,4 +107,4 @@ def _trials_table(space: Sequence[Dimension], trials: Sequence[Tried], best: Tri
 
 def _shown(trial: Tried, dimension: Dimension) -> str:
     value = trial.settings[dimension.name]
-    return f"{value:,g}" if isinstance(value, float) else str(value)
+    return f"{value:,g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

@@ -30,9 +30,10 @@ def study_plots(
         "history": lambda figure: _history(figure, trials, label),
         "epochs": lambda figure: _epochs(figure, trials, label),
     }
-    if importances:
-        drawings["importance"] = lambda figure: _importance(figure, importances)
     plots = {name: svg_of(draw, name) for name, draw in drawings.items()}
+    if importances:
+        size = (_WIDE[0], 0.5 + 0.3 * len(importances))
+        plots["importance"] = svg_of(lambda figure: _importance(figure, importances), "importance", *size)
     if len(complete) > 1:
         plots["parallel"] = svg_of(lambda figure: _parallel(figure, complete, space, label), "parallel", *_WIDE)
     return plots

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +81,7 @@ def search(job: Job, source: Source) -> dict[str, Any]:
     Raises:
         ConfigError: settings cannot work, or nothing can be searched so; nothing was begun.
     """
-    job = replace(job, config=to_be_searched(job.config))
-    require_sound(job.config, "train")
-    require_searchable(job.config)
+    require_tunable(job.config)
     result: dict[str, Any] = {"name": job.name, "seconds": {}}
     steps: dict[str, Callable[[Job, Any], Any]] = {"ingest": ingest, "pairs": prepare, "tune": tune}
     left: Any = source
@@ -92,6 +90,17 @@ def search(job: Job, source: Source) -> dict[str, Any]:
             left = do(job, left)
         result |= left.describe()
     return result
+
+
+def require_tunable(config: RunConfig) -> None:
+    """Look whether a search can work at all.
+
+    Raises:
+        ConfigError: settings cannot work, or nothing can be searched so.
+    """
+    asked = to_be_searched(config)
+    require_sound(asked, "train")
+    require_searchable(asked)
 
 
 def to_be_searched(config: RunConfig) -> RunConfig:
@@ -171,11 +180,11 @@ class _Search:
     def _facts(self, trials: Sequence[Tried], best: Tried, weights: dict[str, float]) -> dict[str, Any]:
         return {
             "metric": self.metric,
-            "best": asdict(best),
-            "given": asdict(trials[0]),
+            "best": best.describe(),
+            "given": trials[0].describe(),
             "searched": {one.name: one.describe() for one in self.space},
             "importances": weights,
-            "trials": [asdict(one) for one in trials],
+            "trials": [one.describe() for one in trials],
             "seconds": round(sum(one.seconds for one in trials), 1),
             "key": self.key,
             "settings": str(self.folder / SETTINGS),
@@ -185,7 +194,7 @@ class _Search:
         return {one.name: one.readable(params[one.name]) for one in self.space}
 
     def _record(self, trials: Sequence[Tried], best: Tried | None = None) -> None:
-        shared = self.job.config.model_dump(mode="json", exclude={"evaluate", "index", "gate", "candidates"})
+        shared = self.job.config.model_dump(mode="json", include={"seed", "spectral", "train"})  # what the key is of
         reports = [self.folder / SETTINGS, self.folder / PAGE] if best else []
         store = Store(self.job.tracking_uri, self.job.workspace.artifacts)
         record = StudyRecord(self.job.name, self.key, self.metric, trials, shared, best, reports)
