@@ -108,6 +108,9 @@ class PairsConfig(Settings):
         description="a pair's history with --targets one: only what came before the target, or all else the user did",
     )
     history_length: int = Field(500, ge=1, description="the most recent items of a history that are used")
+    catalogue: Literal["taken", "listed"] = Field(
+        "taken", description="items to recommend: those that someone took, or all that --items lists besides"
+    )
     weighting: Literal["uniform", "value"] = Field("uniform", description="weight of a pair in the loss")
     shard_pairs: int = Field(1 << 20, ge=1, description="pairs in one memory-mapped shard")
 
@@ -161,6 +164,10 @@ class TrainConfig(Settings):
         description="dimensions of the closed form that a hybrid starts and learns from; chosen within the budget, "
         "else 256",
     )
+    pretrain: tuple[Method, ...] = Field(
+        (), description="objectives that alone are learned first, written as --objective is; the rest starts from there"
+    )
+    pretrain_epochs: int = Field(5, ge=1, description="passes over the log in which they are")
     log_q_exponent: float = Field(1.0, ge=0, le=2, description="strength of the log q correction; 0 is none")
     in_batch_negatives: bool = Field(True, description="let positives of other queries be negatives")
     uniform_negatives: int = Field(4096, ge=0, description="uniformly drawn items a batch shares as more negatives")
@@ -200,6 +207,12 @@ class TrainConfig(Settings):
     def taught(self) -> bool:
         """Whether gradient descent learns from what the closed form recommends."""
         return self.method == "hybrid" and self.targets == "many" and self.taught_items > 0
+
+    @property
+    def pretraining(self) -> TrainConfig:
+        """Settings of what comes first."""
+        first = {"loss": None, "objective": self.pretrain, "pretrain": (), "epochs": self.pretrain_epochs}
+        return self.model_copy(update=first)
 
     @property
     def solved_dim(self) -> int:

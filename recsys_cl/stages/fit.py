@@ -144,6 +144,8 @@ class Fitter:
                 lists = lists_of(teacher, histories, config.taught_items, users)
         if start is not None and config.method == "spectral":
             return Trained.in_closed_form(start)
+        if config.pretrain:
+            start = self._pretrained(config, start, checkpoints / "pretraining")
         return train(
             self.pairs,
             len(self.pairs.histories),
@@ -158,6 +160,21 @@ class Fitter:
             checkpoints=checkpoints,
             reporter=self.job.reporter,
         )
+
+    def _pretrained(self, config: TrainConfig, start: TwoTower | None, checkpoints: Path) -> TwoTower:
+        """Return towers that learned what comes first, all epochs of it: nothing is validated by users and items."""
+        self.job.reporter.say(f"First: {', '.join(map(str, config.pretrain))}.")
+        return train(
+            self.pairs,
+            len(self.pairs.histories),
+            config.pretraining,
+            ordered=self.prepared.ordered,
+            seed=self.job.config.seed,
+            device=self.job.config.device,
+            start=start,
+            checkpoints=checkpoints,
+            reporter=self.job.reporter,
+        ).towers
 
     def _figure(self, config: TrainConfig, judge: Judge, towers: TwoTower) -> float:
         """Return what validation gives, as the towers would be served: with their best prior."""
