@@ -57,7 +57,8 @@ class Contrast:
     @cached_property
     def found(self) -> torch.Tensor:
         """The candidates that are anybody's positive, (f,) int64 columns, rising."""
-        return torch.unique(self.columns)
+        found: torch.Tensor = torch.unique(self.columns)
+        return found
 
     def swapped(self) -> Contrast:
         """Return the same batch with the candidates that were `found` asking for queries.
