@@ -209,6 +209,13 @@ class TrainConfig(Settings):
         return self.method == "hybrid" and self.targets == "many" and self.taught_items > 0
 
     @property
+    def learned(self) -> str:
+        """What gradient descent learns, in the short form of methods."""
+        losses = [str(one) for one in (self.loss, *self.objective) if one is not None and one.weight]
+        first = f", after {' + '.join(map(str, self.pretrain))}" if self.pretrain else ""
+        return " + ".join(losses) + first
+
+    @property
     def pretraining(self) -> TrainConfig:
         """Settings of what comes first."""
         first = {"loss": None, "objective": self.pretrain, "pretrain": (), "epochs": self.pretrain_epochs}

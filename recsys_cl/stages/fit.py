@@ -58,7 +58,7 @@ class Fitter:
         self.job.reporter.say(f"{_SAID[self.fitted_on]}: {how_fitted(made, ())}, {made.dim:,} dimensions.")
         trained = self._trained(recipe, like, folder.with_name(f"{folder.name}-checkpoints"))
         facts = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name != "towers"}
-        facts |= made.model_dump(include={"method", "dim", "positives", "taught", "readings"}) | {
+        facts |= made.model_dump(include={"method", "dim", "positives", "taught", "readings", "learned"}) | {
             "validation_metric": self._metric
         }
         facts |= {name: like[name] for name in ("kept", "tried") if like and name in like}
@@ -125,7 +125,15 @@ class Fitter:
         if config.method == "spectral":
             return FitFacts(name=name, method=config.method, dim=config.dim, positives=positives)
         readings = len(readings_of(config, ordered=self.prepared.ordered))
-        return FitFacts(name=name, method=config.method, dim=config.dim, taught=config.taught, readings=readings)
+        by_default = TrainConfig().learned
+        return FitFacts(
+            name=name,
+            method=config.method,
+            dim=config.dim,
+            taught=config.taught,
+            readings=readings,
+            learned=config.learned if config.learned != by_default else "",
+        )
 
     def _trained(self, recipe: Recipe, like: dict[str, Any] | None, checkpoints: Path) -> Trained:
         config, length = recipe.train, self.pairs.config.history_length
