@@ -66,6 +66,7 @@ class _BlockedLoss(torch.autograd.Function):
         )
         query_gradient = torch.zeros_like(queries)
 
+        @torch.autocast(queries.device.type, enabled=False)  # losses are sensitive to rounding
         def learn_from(number: int) -> tuple[torch.Tensor, torch.Tensor]:
             """Return the loss of one block of rows and the gradient of the candidates; set that of the queries."""
             start, stop = bounds[number : number + 2]
