@@ -46,8 +46,8 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
 
     Returns:
         ``recall`` and ``ndcg`` of each epoch, ``cosine`` (mean between different items) and ``rank`` (effective, Roy
-        and Vetterli 2007) of each; ``by_history``, recall by length of history after the last; ``seconds``; ``peak_mib``
-        of the process beyond what it held before training.
+        and Vetterli 2007) of each; ``by_history``, recall by length of history after the last; ``seconds``;
+        ``peak_mib`` of the process beyond what it held before training.
     """
     log, workspace = LOGS[log_name], Workspace.at(home)
     config = load_config(None, {**log.settings, **_ALWAYS, **settings, "seed": seed})

@@ -66,7 +66,6 @@ class _BlockedLoss(torch.autograd.Function):
         )
         query_gradient = torch.zeros_like(queries)
 
-        @torch.autocast(queries.device.type, enabled=False)  # losses are sensitive to rounding
         def learn_from(number: int) -> tuple[torch.Tensor, torch.Tensor]:
             """Return the loss of one block of rows and the gradient of the candidates; set that of the queries."""
             start, stop = bounds[number : number + 2]
@@ -98,7 +97,8 @@ class _BlockedLoss(torch.autograd.Function):
                 gradient += more
             return total, gradient
 
-        parts = cores.each(learn_from_some, range(hands))
+        with torch.autocast(queries.device.type, enabled=False):  # not every loss bears rounding
+            parts = cores.each(learn_from_some, range(hands))
         ctx.save_for_backward(query_gradient, functools.reduce(torch.add, (part[1] for part in parts)))
         return functools.reduce(torch.add, (part[0] for part in parts))
 
