@@ -354,7 +354,7 @@ def sample(job: Job, out: Path, users: int, items: int, interactions: int) -> di
 
 @_verb(named=False, writes=False)
 def methods(job: Job) -> dict[str, Any]:  # noqa: ARG001 - they are the same everywhere
-    """List similarities, losses, temperatures and objectives, with their settings."""
+    """List all contrastive methods with their settings."""
     from recsys_cl.stages.methods import describe
 
     return describe()
