@@ -78,7 +78,7 @@ class _BlockedLoss(torch.autograd.Function):
             scores.masked_fill_(_easy(scores, shift, contrast.hardest), -torch.inf)
             negative = scores.sub_(shift).requires_grad_()
             with torch.enable_grad():
-                seed = contrast.seed * len(bounds) + number
+                seed = (contrast.seed * len(bounds) + number) % (1 << 63)
                 given = Scored(
                     positive, contrast.rows[its] - start, negative, contrast.log_q, temperature[start:stop], seed
                 )
