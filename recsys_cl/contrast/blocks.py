@@ -78,10 +78,8 @@ class _BlockedLoss(torch.autograd.Function):
             scores.masked_fill_(_easy(scores, shift, contrast.hardest), -torch.inf)
             negative = scores.sub_(shift).requires_grad_()
             with torch.enable_grad():
-                seed = (contrast.seed * len(bounds) + number) % (1 << 63)
-                given = Scored(
-                    positive, contrast.rows[its] - start, negative, contrast.log_q, temperature[start:stop], seed
-                )
+                place = contrast.rows[its] - start, contrast.columns[its], its
+                given = Scored(positive, *place, negative, contrast.log_q, temperature[start:stop])
                 value = loss(given) @ contrast.shares[its]
                 leaves = torch.autograd.grad(value, (positive, negative), allow_unused=True, materialize_grads=True)
             gradient = leaves[1].masked_fill_(negative == -torch.inf, 0.0)

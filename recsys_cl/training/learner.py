@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import fields
 
 import numpy as np
@@ -73,7 +74,7 @@ class Learner:
         self._zero_gradients()
         loss.backward()
         gradients = {name: leaf.grad for name, leaf in rows.items() if leaf.grad is not None}
-        if not math.isfinite(size := _size(loss, gradients)):
+        if not math.isfinite(size := _size(loss, [*gradients.values(), *(weight.grad for weight in self._weights)])):
             return size
         cores.each(lambda name: self.rows.step(name, held[name], gradients[name], learning_rate), gradients)
         self._step_dense(learning_rate)
@@ -130,7 +131,7 @@ class Learner:
             rows,
             numbers,
             number=taken,
-            seed=(self.seed << 32) + (batch.epoch << 20) + batch.step,
+            seed=((self.seed << 32) + (batch.epoch << 20) + batch.step) % (1 << 63),
             temperature=self.objective.tempering(numbers.query_users),
             log_q_exponent=config.log_q_exponent,
             hardest=config.hardest_negatives if taken >= config.hardest_after else 0,
@@ -183,9 +184,9 @@ def _to(array: npt.NDArray[np.generic], device: torch.device) -> torch.Tensor:
     return (tensor.long() if tensor.dtype == torch.int32 else tensor).to(device, non_blocking=True)
 
 
-def _size(loss: torch.Tensor, gradients: dict[str, torch.Tensor]) -> float:
+def _size(loss: torch.Tensor, gradients: Iterable[torch.Tensor | None]) -> float:
     """Return a number that is finite if the loss and every gradient are."""
     total = loss.detach().clone()
-    for gradient in gradients.values():
-        total += gradient.sum()
+    for gradient in gradients:
+        total += 0 if gradient is None else gradient.sum()
     return float(total)

@@ -24,10 +24,12 @@ class Config(Settings):
 def bilateral_softmax(scored: Scored, power: float) -> torch.Tensor:
     """Return -log mean e^s+ + power log sum e^s- of each query, (p,), the same for all positives of a query.
 
-    The mean inside the logarithm lets positives that score low, and may be noise, teach less.
+    The mean inside the logarithm lets positives that score low, and may be noise, teach less. It is nought where there
+    is no negative.
     """
     positives = scored.positive_log_sum - scored.positive_count.log()
-    return (power * scored.negative_log_sum - positives)[scored.rows]
+    losses = (power * scored.negative_log_sum - positives)[scored.rows]
+    return losses.masked_fill(scored.unopposed, 0.0)
 
 
 def loss(contrast: Contrast, config: Config) -> torch.Tensor:

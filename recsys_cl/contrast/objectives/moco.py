@@ -50,7 +50,7 @@ class Objective(nn.Module):
         self.following = Following(context.towers, config.momentum)
         self.items = ItemQueue(config.queue_size, dim)
         self.users = ItemQueue(config.queue_size, dim)
-        self._keys: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._keys: tuple[torch.Tensor, torch.Tensor]
 
     def forward(self, step: Step) -> torch.Tensor:
         """Return the loss, (); nought before there is a key."""
@@ -66,9 +66,8 @@ class Objective(nn.Module):
         return (of_users + of_items) / 2
 
     def observe(self, step: Step) -> None:
-        """Queue the keys of a batch, each with log q in a coordinate of its own."""
-        if self._keys is None:
-            return
+        """Let the key towers follow; queue the keys of the batch, each with log q in a coordinate of its own."""
+        self.following.observe(step)
         users, items = self._keys
         self.items.push(step.numbers.candidates, torch.hstack([items, step.contrast.log_q.unsqueeze(1)]))
         self.users.push(step.numbers.query_users, torch.hstack([users, step.contrast.query_log_q.unsqueeze(1)]))
