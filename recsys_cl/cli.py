@@ -361,6 +361,14 @@ def sample(job: Job, out: Path, users: int, items: int, interactions: int) -> di
 
 
 @_verb(named=False, writes=False)
+def methods(job: Job) -> dict[str, Any]:  # noqa: ARG001 - they are the same everywhere
+    """List all contrastive methods with their settings."""
+    from recsys_cl.stages.methods import describe
+
+    return describe()
+
+
+@_verb(named=False, writes=False)
 def doctor(job: Job) -> dict[str, Any]:
     """Check this machine, the workspace and the registry."""
     from recsys_cl.doctor import examine

@@ -65,6 +65,9 @@ class PairsConfig(Settings):
         description="a pair's history with --targets one: only what came before the target, or all else the user did",
     )
     history_length: int = Field(500, ge=1, description="the most recent items of a history that are used")
+    catalogue: Literal["taken", "listed"] = Field(
+        "taken", description="items to recommend: those that someone took, or all that --items lists besides"
+    )
     weighting: Literal["uniform", "value"] = Field("uniform", description="weight of a pair in the loss")
     shard_pairs: int = Field(1 << 20, ge=1, description="pairs in one memory-mapped shard")
 
@@ -123,6 +126,12 @@ class TrainConfig(Settings):
         le=4096,
         description="dimensions of the closed form that a hybrid starts and learns from; chosen within the budget, "
         "else 256",
+    )
+    pretrain: tuple[Method, ...] = Field(
+        (), description="objectives that alone are learned first, written as --objective is; the rest starts from there"
+    )
+    pretrain_epochs: Annotated[int, Search(1, 20, log=True, named=True)] = Field(
+        5, ge=1, description="passes over the log in which they are"
     )
     log_q_exponent: Annotated[float, Search(0.0, 1.5)] = Field(
         1.0, ge=0, le=2, description="strength of the log q correction; 0 is none"
@@ -185,6 +194,19 @@ class TrainConfig(Settings):
     def taught(self) -> bool:
         """Whether gradient descent learns from what the closed form recommends."""
         return self.method == "hybrid" and self.targets == "many" and self.taught_items > 0
+
+    @property
+    def learned(self) -> str:
+        """What gradient descent learns, in the short form of methods."""
+        losses = [str(one) for one in (self.loss, *self.objective) if one is not None and one.weight]
+        first = f", after {' + '.join(map(str, self.pretrain))}" if self.pretrain else ""
+        return " + ".join(losses) + first
+
+    @property
+    def pretraining(self) -> TrainConfig:
+        """Settings of what comes first."""
+        first = {"loss": None, "objective": self.pretrain, "pretrain": (), "epochs": self.pretrain_epochs}
+        return self.model_copy(update=first)
 
     @property
     def solved_dim(self) -> int:

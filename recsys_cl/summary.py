@@ -261,6 +261,17 @@ def _show_checks(result: dict[str, Any], console: Console) -> None:
         _entry(console, check["name"], check["detail"], before=mark)
 
 
+def _show_methods(result: dict[str, Any], console: Console) -> None:
+    for flag, found in result["methods"].items():
+        console.print(Text(flag, "bold"))
+        width = max(len(method["name"]) for method in found) + 2
+        for method in found:
+            _entry(console, method["name"], method["about"], before=Text("  "), width=width)
+            for setting in method["settings"]:
+                told = f"{setting['name']}={setting['default']}  {setting['about']}"
+                _entry(console, "", told, before=Text("  "), width=width, style="dim")
+
+
 def _show_keys(result: dict[str, Any], console: Console) -> None:
     flat = {
         name: ", ".join(f"{inner:,} {of.replace('_', ' ')}" for of, inner in value.items())
@@ -339,5 +350,6 @@ _SHOWN = {
     "rollback": _show_crowned,
     "candidates": _show_written,
     "recommend": _show_recommendations,
+    "methods": _show_methods,
     "doctor": _show_checks,
 }

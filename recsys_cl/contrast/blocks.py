@@ -78,10 +78,8 @@ class _BlockedLoss(torch.autograd.Function):
             scores.masked_fill_(_easy(scores, shift, contrast.hardest), -torch.inf)
             negative = scores.sub_(shift).requires_grad_()
             with torch.enable_grad():
-                seed = contrast.seed * len(bounds) + number
-                given = Scored(
-                    positive, contrast.rows[its] - start, negative, contrast.log_q, temperature[start:stop], seed
-                )
+                place = contrast.rows[its] - start, contrast.columns[its], its
+                given = Scored(positive, *place, negative, contrast.log_q, temperature[start:stop])
                 value = loss(given) @ contrast.shares[its]
                 leaves = torch.autograd.grad(value, (positive, negative), allow_unused=True, materialize_grads=True)
             gradient = leaves[1].masked_fill_(negative == -torch.inf, 0.0)
@@ -97,7 +95,8 @@ class _BlockedLoss(torch.autograd.Function):
                 gradient += more
             return total, gradient
 
-        parts = cores.each(learn_from_some, range(hands))
+        with torch.autocast(queries.device.type, enabled=False):  # not every loss bears rounding
+            parts = cores.each(learn_from_some, range(hands))
         ctx.save_for_backward(query_gradient, functools.reduce(torch.add, (part[1] for part in parts)))
         return functools.reduce(torch.add, (part[0] for part in parts))
 

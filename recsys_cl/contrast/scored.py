@@ -15,23 +15,30 @@ class Scored:
     Attributes:
         positive: (p,) score of each positive.
         rows: (p,) int64, its query, rising.
+        columns: (p,) int64, its candidate.
+        place: which of the positives of the `Contrast` these are.
         negative: (r, n) scores; -inf where an entry is no negative, a positive or a known item.
         log_q: (n,) float32, log of how often each column is expected among the negatives; inf where it is none.
         temperature: (r, 1), by which logits were divided.
-        seed: of what is drawn.
     """
 
     positive: torch.Tensor
     rows: torch.Tensor
+    columns: torch.Tensor
+    place: slice
     negative: torch.Tensor
     log_q: torch.Tensor
     temperature: torch.Tensor
-    seed: int = 0
 
     @cached_property
     def negative_log_sum(self) -> torch.Tensor:
         """Log of the sum of exponentials of a query's negatives, (r,); -inf where there are none."""
         return self.negative.logsumexp(1)
+
+    @cached_property
+    def unopposed(self) -> torch.Tensor:
+        """Which positives, (p,) bool, are of a query that has no negative."""
+        return (self.negative_log_sum == -torch.inf)[self.rows]
 
     @cached_property
     def positive_log_sum(self) -> torch.Tensor:

@@ -89,8 +89,8 @@ class Step:
         return Contrast(
             self.towers.similarity.queries(self.users),
             self.towers.similarity.candidates(self.items),
-            self.log_q_exponent * numbers.log_q,
-            self.log_q_exponent * numbers.query_log_q,
+            self._corrections(numbers.log_q),
+            self._corrections(numbers.query_log_q),
             numbers.positives,
             numbers.known,
             numbers.weights,
@@ -106,6 +106,9 @@ class Step:
             return None
         return self.rows["bias"].index_select(0, self.numbers.candidate_slots)
 
+    def _corrections(self, log_q: torch.Tensor) -> torch.Tensor:
+        return torch.where(log_q.isinf(), log_q, self.log_q_exponent * log_q)  # what is no negative stays none
+
     def query_inputs_of(self, rows: Rows) -> QueryInputs:
         """Return what a user tower with such rows is given."""
         numbers = self.numbers
@@ -119,7 +122,8 @@ class Step:
 
     def candidate_inputs_of(self, rows: Rows) -> CandidateInputs:
         """Return what an item tower with such rows is given."""
-        return CandidateInputs(rows["item"], self.numbers.candidate_slots)
+        features = self.towers.features_of(self.numbers.candidates)
+        return CandidateInputs(rows["item"], self.numbers.candidate_slots, features)
 
     def generator(self, stream: int) -> torch.Generator:
         """Return a source of draws on the CPU; each stream has draws of its own."""

@@ -146,6 +146,7 @@ class FitFacts(Facts):
         positives: what belongs together in a closed form, as in `SpectralConfig.spectral_positives`.
         taught: whether it also learned what the closed form recommends.
         readings: in how many ways it reads a history.
+        learned: loss and objectives of gradient descent, where they are not those by default.
         parts: names of the fits it joins.
         validation: its figure on validation; None where nobody could be asked.
     """
@@ -156,6 +157,7 @@ class FitFacts(Facts):
     positives: str = "user_item"
     taught: bool = False
     readings: int = 1
+    learned: str = ""
     parts: tuple[str, ...] = ()
     validation: float | None = None
 

@@ -14,7 +14,9 @@ _BLOCK = 2048  # items whose neighbours are sought together
 
 
 def most_similar_items(histories: Histories, k: int) -> npt.NDArray[np.int32]:
-    """Return the ``k`` items whose users are most like an item's by cosine, best first, (n_items, k) int32; -1 for none.
+    """Return the ``k`` items whose users are most like an item's, best first, (n_items, k) int32; -1 for none.
+
+    They are alike by the cosine of who took them.
 
     Args:
         histories: of which the most recent 200 items each are looked at.

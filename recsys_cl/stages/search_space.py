@@ -165,6 +165,9 @@ def _dimensions(config: RunConfig, *, ordered: bool) -> Iterator[Dimension]:
     for number, method in enumerate(train.objective):
         place = ("train", "objective", number)
         yield from _of_method(method.name, OBJECTIVES, method, place, weighed=several)
+    for number, method in enumerate(train.pretrain):
+        place = ("train", "pretrain", number)
+        yield from _of_method(f"pretrain.{method.name}", OBJECTIVES, method, place, weighed=len(train.pretrain) > 1)
 
 
 def _of_method(
@@ -215,6 +218,7 @@ def _heeded(train: TrainConfig, *, ordered: bool) -> dict[str, bool]:
     return {
         "temperature": tempered and getattr(member(TEMPERINGS, train.tempering.name), "USES_TEMPERATURE", True),
         "window": train.targets == "many",
+        "pretrain_epochs": bool(train.pretrain),
         "taught_items": train.taught,
         "age_exponents": ordered and "context" in reads,
         "id_dropout": "user" in reads,

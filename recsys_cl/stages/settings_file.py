@@ -16,8 +16,9 @@ def as_yaml(config: RunConfig, head: str) -> str:
     for name in ("loss", "tempering"):
         if name in train:
             train[name] = _short(getattr(config.train, name))
-    if "objective" in train:
-        train["objective"] = [str(one) for one in config.train.objective]
+    for name in ("objective", "pretrain"):
+        if name in train:
+            train[name] = [str(one) for one in getattr(config.train, name)]
     return f"# {head}\n{yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=1000)}"
 
 

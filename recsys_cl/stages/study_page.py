@@ -61,10 +61,9 @@ def _tiles(trials: Sequence[Tried], best: Tried, metric: str) -> list[tuple[str,
 
 def _sentences(job: Job, trials: Sequence[Tried], best: Tried, metric: str) -> list[str]:
     train, given = job.config.train, trials[0]
-    learned = [*([f"loss {train.loss!s}"] if train.loss else []), *(f"objective {one!s}" for one in train.objective)]
     told = [
-        f"{METHODS[train.method].capitalize()}, {train.dim} dimensions, similarity {train.similarity}, "
-        f"{' and '.join(learned)}; at most {train.epochs} epochs."
+        f"{METHODS[train.method].capitalize()}: {train.learned}; {train.dim} dimensions, similarity "
+        f"{train.similarity}, at most {train.epochs} epochs."
     ]
     if best.number == given.number:
         told.append("No other settings did better than those given.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import fields
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from recsys_cl.config import TrainConfig
 from recsys_cl.contrast import cores
-from recsys_cl.contrast.context import Categories, Context
+from recsys_cl.contrast.context import Context
 from recsys_cl.contrast.mixture import Mixture
 from recsys_cl.contrast.step import Numbers, Step
 from recsys_cl.errors import ConfigError
@@ -34,22 +35,16 @@ class Learner:
         steps: taken so far, () int64.
     """
 
-    def __init__(
-        self,
-        pairs: PairSet,
-        spec: TowerSpec,
-        config: TrainConfig,
-        seed: int,
-        device: torch.device,
-        categories: Categories = None,
-    ) -> None:
+    def __init__(self, pairs: PairSet, spec: TowerSpec, config: TrainConfig, seed: int, device: torch.device) -> None:
         self.config = config
         self.seed = seed
         self.towers = TwoTower(spec, device)
+        if spec.n_features and pairs.categories is not None:
+            self.towers.features.copy_(torch.from_numpy(np.array(pairs.categories)))
         _start_tables(self.towers, pairs, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.objective = Mixture(Context(config, self.towers, pairs.histories, categories)).to(device)
+            self.objective = Mixture(Context(config, self.towers, pairs.histories, pairs.categories)).to(device)
         self.rows = RowAdam(self.towers.tables, config.weight_decay)
         self.steps = torch.zeros((), dtype=torch.int64)
         self._weights = [
@@ -79,7 +74,7 @@ class Learner:
         self._zero_gradients()
         loss.backward()
         gradients = {name: leaf.grad for name, leaf in rows.items() if leaf.grad is not None}
-        if not math.isfinite(size := _size(loss, gradients)):
+        if not math.isfinite(size := _size(loss, [*gradients.values(), *(weight.grad for weight in self._weights)])):
             return size
         cores.each(lambda name: self.rows.step(name, held[name], gradients[name], learning_rate), gradients)
         self._step_dense(learning_rate)
@@ -88,7 +83,9 @@ class Learner:
         return float(loss.detach())
 
     def start_from(self, start: TwoTower) -> None:
-        """Take over the directions of the tables of ``start``, and of histories the lengths relative to each other.
+        """Go on from towers of the same make, or take over the directions of the tables of others.
+
+        Of histories, the lengths relative to each other are taken over as well.
 
         Candidates take length one, histories one on average: lengths at which the learning rate is right. Each reading
         of histories starts from the first columns of ``start``; columns beyond all readings stay as they are.
@@ -96,6 +93,9 @@ class Learner:
         Raises:
             ConfigError: histories are read in another table than those of ``start``.
         """
+        if start.spec == self.towers.spec:  # an earlier training of the very same towers
+            self.towers.set_state(start.state())
+            return
         if start.history_table != self.towers.history_table:
             raise ConfigError(
                 f"Towers that read histories in the table {start.history_table!r} cannot start the query encoder "
@@ -131,7 +131,7 @@ class Learner:
             rows,
             numbers,
             number=taken,
-            seed=(self.seed << 32) + (batch.epoch << 20) + batch.step,
+            seed=((self.seed << 32) + (batch.epoch << 20) + batch.step) % (1 << 63),
             temperature=self.objective.tempering(numbers.query_users),
             log_q_exponent=config.log_q_exponent,
             hardest=config.hardest_negatives if taken >= config.hardest_after else 0,
@@ -184,9 +184,9 @@ def _to(array: npt.NDArray[np.generic], device: torch.device) -> torch.Tensor:
     return (tensor.long() if tensor.dtype == torch.int32 else tensor).to(device, non_blocking=True)
 
 
-def _size(loss: torch.Tensor, gradients: dict[str, torch.Tensor]) -> float:
+def _size(loss: torch.Tensor, gradients: Iterable[torch.Tensor | None]) -> float:
     """Return a number that is finite if the loss and every gradient are."""
     total = loss.detach().clone()
-    for gradient in gradients.values():
-        total += gradient.sum()
+    for gradient in gradients:
+        total += 0 if gradient is None else gradient.sum()
     return float(total)

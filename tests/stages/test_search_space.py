@@ -46,6 +46,7 @@ MORE = [
     {"query_encoder": "history_and_id"},
     {"similarity": "kl", **GAUSSIAN},
     {"method": "hybrid"},
+    {"pretrain": ["simclr", "supcon"]},
 ]
 
 
@@ -111,6 +112,7 @@ def test_the_first_trial_is_what_was_given(family, name):
         ({"query_encoder": "history_and_id"}, {"id_dropout"}, {"age_exponents"}),
         ({"targets": "one"}, {"temperature"}, {"window"}),
         ({"method": "hybrid"}, {"taught_items", "user_exponent"}, set()),
+        ({"pretrain": ["simclr"]}, {"pretrain.simclr.strength"}, {"pretrain_epochs", "pretrain.simclr.weight"}),
         ({"queue_size": 4096}, set(), {"queue_size"}),  # given, so it is held
     ],
     ids=str,

@@ -10,4 +10,5 @@ def of_vectors(vectors: torch.Tensor, strength: float, generator: torch.Generato
     """Return vectors (n, d) moved by ``strength`` of their length, within the orthant in which they lie."""
     drawn = torch.rand(vectors.shape, generator=generator, dtype=vectors.dtype).to(vectors.device)
     lengths = vectors.detach().norm(dim=1, keepdim=True)
-    return vectors + strength * lengths * functional.normalize(drawn) * vectors.detach().sign()
+    moved: torch.Tensor = vectors + strength * lengths * functional.normalize(drawn) * vectors.detach().sign()
+    return moved

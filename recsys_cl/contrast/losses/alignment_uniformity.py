@@ -32,11 +32,16 @@ def alignment(left: torch.Tensor, right: torch.Tensor, shares: torch.Tensor) -> 
 
 
 def uniformity(vectors: torch.Tensor) -> torch.Tensor:
-    """Return log of the mean of e^(-2 |x - y|^2) over pairs of different vectors of length one, (n, d), ()."""
+    """Return log of the mean of e^(-2 |x - y|^2) over pairs of different vectors of length one, (n, d), ().
+
+    It is nought where there is no pair.
+    """
+    if len(vectors) < 2:
+        return vectors.new_zeros(())
     pairs = len(vectors) * (len(vectors) - 1)
     products = 4 * (vectors @ vectors.T - 1)  # |x - y|^2 = 2 - 2 x.y
     products = products.masked_fill(torch.eye(len(vectors), dtype=torch.bool, device=vectors.device), -torch.inf)
-    return products.flatten().logsumexp(0) - math.log(max(pairs, 1))
+    return products.flatten().logsumexp(0) - math.log(pairs)
 
 
 def loss(contrast: Contrast, config: Config) -> torch.Tensor:

@@ -21,20 +21,26 @@ class Config(Settings):
     negatives: Annotated[int, Search(1, 16, log=True)] = Field(1, ge=1, description="negatives drawn for each positive")
 
 
-def bpr(scored: Scored, negatives: int) -> torch.Tensor:
+def bpr(scored: Scored, drawn: torch.Tensor) -> torch.Tensor:
     """Return the mean of -log sigmoid(s+ - s-) over drawn negatives for each positive, (p,) nats.
 
-    As in the paper negatives are drawn as if uniformly from the catalogue; what the user is known to have taken and is
-    drawn all the same costs nothing.
+    What the user is known to have taken and is drawn all the same costs nothing.
+
+    Args:
+        scored: scores.
+        drawn: (all positives, k) int64, columns drawn for each.
     """
-    chances = torch.exp(-scored.log_q)
-    generator = torch.Generator(chances.device).manual_seed(scored.seed)
-    drawn = torch.multinomial(chances, len(scored.positive) * negatives, replacement=True, generator=generator)
-    drawn = drawn.view(-1, negatives)
-    scores = scored.negative[scored.rows.unsqueeze(1), drawn] + scored.log_q[drawn]
+    columns = drawn[scored.place]
+    logits = scored.negative[scored.rows.unsqueeze(1), columns]
+    scores = torch.where(logits == -torch.inf, logits, logits + scored.log_q[columns])
     return functional.softplus(scores - scored.positive.unsqueeze(1)).mean(1)
 
 
 def loss(contrast: Contrast, config: Config) -> torch.Tensor:
-    """Return the mean loss."""
-    return loss_of_logits(contrast, partial(bpr, negatives=config.negatives))
+    """Return the mean loss; as in the paper negatives are drawn as if uniformly from the catalogue."""
+    chances = torch.exp(-contrast.log_q).clamp(min=torch.finfo(contrast.log_q.dtype).tiny)
+    generator = torch.Generator(chances.device).manual_seed(contrast.seed)
+    drawn = torch.multinomial(
+        chances, max(1, len(contrast.positives)) * config.negatives, replacement=True, generator=generator
+    )
+    return loss_of_logits(contrast, partial(bpr, drawn=drawn.view(-1, config.negatives)))

@@ -31,11 +31,12 @@ def debiased(scored: Scored, positive_prior: float) -> torch.Tensor:
     """
     log_items = scored.log_counts.logsumexp(1)[scored.rows]
     log_sum, temperature = scored.negative_log_sum[scored.rows], scored.temperature[scored.rows, 0]
-    highest = torch.maximum(log_sum, scored.positive).detach()
+    lowest = log_items - 1 / temperature
+    highest = torch.stack([log_sum, scored.positive, lowest]).amax(0).detach()
     spared = positive_prior * torch.exp(log_items + scored.positive - highest)
     left = (torch.exp(log_sum - highest) - spared) / (1 - positive_prior)
-    lowest = torch.exp(log_items - 1 / temperature - highest)
-    return torch.log(torch.exp(scored.positive - highest) + torch.maximum(left, lowest)) + highest - scored.positive
+    among = torch.exp(scored.positive - highest) + torch.maximum(left, torch.exp(lowest - highest))
+    return torch.log(among) + highest - scored.positive
 
 
 def loss(contrast: Contrast, config: Config) -> torch.Tensor:

@@ -15,12 +15,12 @@ class Config(Settings):
 
 
 def decoupled(scored: Scored) -> torch.Tensor:
-    """Return -s+ + log sum e^s- of each positive, (p,); it may be negative.
+    """Return -s+ + log sum e^s- of each positive, (p,); it may be negative, and is nought where there is no negative.
 
     InfoNCE's gradient fades by a factor, the share of the negatives, where a positive is found easily. Without the
     positive in the denominator that factor is gone, so that small batches learn as large ones do.
     """
-    return scored.negative_log_sum[scored.rows] - scored.positive
+    return (scored.negative_log_sum[scored.rows] - scored.positive).masked_fill(scored.unopposed, 0.0)
 
 
 def loss(contrast: Contrast, _config: Config) -> torch.Tensor:

@@ -36,8 +36,8 @@ def hard_negatives(scored: Scored, hardness: float) -> torch.Tensor:
     raw = torch.where(log_counts == -torch.inf, 0.0, scored.negative - log_counts)
     weights = (hardness * raw + log_counts).logsumexp(1)
     weighted = ((1 + hardness) * raw + log_counts).logsumexp(1)
-    log_sum = log_counts.logsumexp(1) + weighted - weights
-    return torch.logaddexp(scored.positive, log_sum[scored.rows]) - scored.positive
+    log_sum = (log_counts.logsumexp(1) + weighted - weights)[scored.rows].masked_fill(scored.unopposed, -torch.inf)
+    return torch.logaddexp(scored.positive, log_sum) - scored.positive
 
 
 def loss(contrast: Contrast, config: Config) -> torch.Tensor:

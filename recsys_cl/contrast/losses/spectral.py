@@ -29,9 +29,15 @@ class Config(Settings):
 
 
 def spectral(scored: Scored, scale: float) -> torch.Tensor:
-    """Return -2 c s+ + mean (c s-)^2 of each positive, (p,), the mean being over items drawn independently."""
+    """Return -2 c s+ + mean (c s)^2 of each positive, (p,), the mean being over items drawn independently.
+
+    A query's positives are among those: without their squares the loss would have no minimum.
+    """
     squares = torch.where(scored.negative == -torch.inf, 0.0, scored.negative).square()
-    return scale**2 * scored.mean_over_negatives(squares)[scored.rows] - 2 * scale * scored.positive
+    counts, own = scored.log_counts.exp(), torch.exp(-scored.log_q[scored.columns])
+    total = (counts * squares).sum(1).index_add(0, scored.rows, own * scored.positive.square())
+    items = counts.sum(1).index_add(0, scored.rows, own).clamp(min=torch.finfo(counts.dtype).tiny)
+    return scale**2 * (total / items)[scored.rows] - 2 * scale * scored.positive
 
 
 def loss(contrast: Contrast, config: Config) -> torch.Tensor:

@@ -56,7 +56,9 @@ class Objective(nn.Module):
         return (of_users + of_items) @ shares / 2
 
     def observe(self, step: Step) -> None:
-        """Keep nothing: the targets follow when they are next asked."""
+        """Let the targets follow."""
+        if self.following is not None:
+            self.following.observe(step)
 
     def _targets(self, step: Step, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
         if self.following is None:

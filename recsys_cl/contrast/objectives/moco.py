@@ -55,7 +55,7 @@ class Objective(nn.Module):
         self.following = Following(context.towers, config.momentum)
         self.items = ItemQueue(config.queue_size, dim)
         self.users = ItemQueue(config.queue_size, dim)
-        self._keys: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._keys: tuple[torch.Tensor, torch.Tensor]
 
     def forward(self, step: Step) -> torch.Tensor:
         """Return the loss, (); nought before there is a key."""
@@ -71,9 +71,8 @@ class Objective(nn.Module):
         return (of_users + of_items) / 2
 
     def observe(self, step: Step) -> None:
-        """Queue the keys of a batch, each with log q in a coordinate of its own."""
-        if self._keys is None:
-            return
+        """Let the key towers follow; queue the keys of the batch, each with log q in a coordinate of its own."""
+        self.following.observe(step)
         users, items = self._keys
         self.items.push(step.numbers.candidates, torch.hstack([items, step.contrast.log_q.unsqueeze(1)]))
         self.users.push(step.numbers.query_users, torch.hstack([users, step.contrast.query_log_q.unsqueeze(1)]))
@@ -101,12 +100,13 @@ class Objective(nn.Module):
         return entries_of(step.numbers.taken_rows, step.numbers.taken, self.items.held()[0])
 
     def _known_users(self, step: Step) -> torch.Tensor:
-        """Return which entries of candidates by queued users join an item and a user who took it."""
+        """Return which entries of the items found by queued users join an item and a user who took it."""
         users = self.users.held()[0].cpu().numpy()
         lengths = self._histories.lengths[users]
         taken = self._histories.item_nums[positions(self._histories.indptr[users], lengths)]
         device = step.users.device
         rows = torch.from_numpy(row_numbers(lengths)).to(device)
-        entries = entries_of(rows, torch.from_numpy(taken).long().to(device), step.numbers.candidates)
-        n = len(step.numbers.candidates)
+        items = step.numbers.candidates[step.contrast.found]
+        entries = entries_of(rows, torch.from_numpy(taken).long().to(device), items)
+        n = len(items)
         return (entries % n * len(users) + entries // n).sort().values

@@ -14,12 +14,13 @@ from recsys_cl.contrast.context import Context
 from recsys_cl.contrast.nt_xent import nt_xent
 from recsys_cl.contrast.step import Step
 from recsys_cl.errors import ConfigError
-from recsys_cl.families import member
+from recsys_cl.families import member, members
 
 USES_TEMPERATURE = False
 AUGMENTATIONS = "recsys_cl.contrast.augmentations"
 _MOST = 1024  # things whose views are compared in a step
 _STREAMS = {"users": 0, "items": 1}  # of draws
+_CHANGES = {"users": "of_history", "items": "of_item"}
 
 
 class Config(Settings):
@@ -44,16 +45,15 @@ class Objective(nn.Module):
         context: the towers that learn.
 
     Raises:
-        ConfigError: an augmentation is not known, or needs a history where there is none.
+        ConfigError: an augmentation is not known, or not for what views are taken of.
     """
 
     def __init__(self, config: Config, context: Context) -> None:
         super().__init__()
         self.config = config
         self._augmentations = [member(AUGMENTATIONS, name) for name in config.views.split("+")]
-        if config.subject == "items":
-            for one in self._augmentations:
-                _require_no_history(one)
+        for one in self._augmentations:
+            _require_able(one, config.subject)
         dim = context.towers.spec.embedding_dim
         self.head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim)) if config.head else nn.Identity()
 
@@ -74,18 +74,24 @@ class Objective(nn.Module):
     def _view(self, step: Step, augmentation: ModuleType, generator: torch.Generator) -> torch.Tensor:
         """Return one view of each user or candidate, as the towers give it."""
         strength = self.config.strength
-        if hasattr(augmentation, "of_history"):
-            seen: torch.Tensor = step.towers.query(augmentation.of_history(step.query_inputs, strength, generator))
-            return seen
-        whole = step.users if self.config.subject == "users" else step.items
-        moved: torch.Tensor = augmentation.of_vectors(whole, strength, generator)
-        return moved
+        view: torch.Tensor
+        if hasattr(augmentation, "of_vectors"):
+            whole = step.users if self.config.subject == "users" else step.items
+            view = augmentation.of_vectors(whole, strength, generator)
+        elif self.config.subject == "users":
+            view = step.towers.query(augmentation.of_history(step.query_inputs, strength, generator))
+        else:
+            inputs = augmentation.of_item(step.candidate_inputs_of(step.rows), strength, generator)
+            view = step.towers.candidate(inputs)
+        return view
 
 
-def _require_no_history(augmentation: ModuleType) -> None:
-    if not hasattr(augmentation, "of_vectors"):
+def _require_able(augmentation: ModuleType, subject: str) -> None:
+    if not (hasattr(augmentation, "of_vectors") or hasattr(augmentation, _CHANGES[subject])):
+        able = [
+            name
+            for name in members(AUGMENTATIONS)
+            if {"of_vectors", _CHANGES[subject]} & set(dir(member(AUGMENTATIONS, name)))
+        ]
         name = augmentation.__name__.rpartition(".")[2]
-        raise ConfigError(
-            f"The augmentation {name!r} changes histories, and an item has none; with simclr:subject=items name "
-            "embedding_noise or feature_masking."
-        )
+        raise ConfigError(f"The augmentation {name!r} is not for {subject}; name one of {', '.join(able)}.")

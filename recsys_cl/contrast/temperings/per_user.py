@@ -69,18 +69,21 @@ class Tempering(nn.Module):
 
     @torch.no_grad()
     def observe(self, contrast: Contrast, users: torch.Tensor) -> None:
-        """Take in how a batch of user numbers (b,) fared."""
+        """Take in how a batch of user numbers (b,) fared; nothing where it has no positive, or no negative."""
         step = max(1, len(contrast.candidates) // _COLUMNS)
-        some, counts = contrast.candidates[::step], torch.exp(-contrast.log_q[::step])
-        shares = counts / counts.sum()
+        some, log_shares = contrast.candidates[::step], (-contrast.log_q[::step]).log_softmax(0)
+        if not len(contrast.positives) or log_shares.isnan().any():
+            return
         scores = contrast.queries @ some.T
         positive = (contrast.queries[contrast.rows] * contrast.candidates[contrast.columns]).sum(1)
         held = torch.bincount(contrast.rows, minlength=len(users))
         mean_positive = torch.zeros_like(scores[:, 0]).index_add_(0, contrast.rows, positive) / held.clamp(min=1)
-        losses = (scores.exp() @ shares).log() - mean_positive
+        losses = (scores + log_shares).logsumexp(1) - mean_positive
         asking = held > 0
-        self.losses[users[asking]] = losses[asking]
-        gap = (mean_positive - scores @ shares)[asking].mean()
+        some_users, place = torch.unique(users[asking], return_inverse=True)  # one may ask several times
+        told = torch.zeros_like(losses[: len(some_users)]).index_add_(0, place, losses[asking])
+        self.losses[some_users] = told / torch.bincount(place)
+        gap = (mean_positive - scores @ log_shares.exp())[asking].mean()
         self.gap.lerp_(gap, 1 - _KEPT)
         self.common.copy_((self.gap / self.log_odds).clamp(min=_LEAST))
         mean = losses[asking].mean()
