@@ -1,4 +1,4 @@
-"""The report's plots."""
+"""The plots of a report's marks, and of the training that led to them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from recsys_cl.evaluation.drawing import BASELINES, MODEL, MUTED, svg_of
+from recsys_cl.evaluation.drawing import BASELINES, DASH, DASHED, MODEL, MUTED, label_ends, svg
 from recsys_cl.evaluation.facts import EvaluationReport, Marks, TrainingFacts
 from recsys_cl.evaluation.findings import headline, ks_of, label, metric_label
-
-_DASH = "\N{EN DASH}"
 
 
 def all_plots(report: EvaluationReport) -> dict[str, str]:
@@ -27,7 +25,7 @@ def all_plots(report: EvaluationReport) -> dict[str, str]:
     if report.training is not None and report.training.curve:
         training = report.training
         drawings["training"] = lambda figure: _training(figure, training)
-    return {name: svg_of(draw, name) for name, draw in drawings.items()}
+    return {name: svg(draw, name) for name, draw in drawings.items()}
 
 
 def _styles(report: EvaluationReport) -> list[tuple[Marks, str, float]]:
@@ -53,25 +51,7 @@ def _recall_curves(figure: Figure, report: EvaluationReport) -> None:
     axes.set_xlabel("k, length of the list")
     axes.set_ylabel("recall")
     axes.set_ylim(bottom=0)
-    _label_ends(axes, ks[-1], ends)
-
-
-def _label_ends(axes: Axes, x: float, ends: Sequence[tuple[float, str, str, bool]]) -> None:
-    """Write names where lines end, pushed apart so that none covers another."""
-    gap = 0.068 * (axes.get_ylim()[1] - axes.get_ylim()[0])
-    floor = -float("inf")
-    for y, text, color, strong in sorted(ends):
-        floor = max(y, floor + gap)
-        axes.annotate(
-            text,
-            (x, floor),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            color=color,
-            fontweight="bold" if strong else "normal",
-            annotation_clip=False,
-        )
+    label_ends(axes, ks[-1], ends)
 
 
 def _slices(figure: Figure, report: EvaluationReport, by: str) -> None:
@@ -83,14 +63,14 @@ def _slices(figure: Figure, report: EvaluationReport, by: str) -> None:
         recalls = [part.metrics.get(metric, 0.0) for part in marks.slices if part.by == by]
         axes.plot(range(len(recalls)), recalls, color=color, linewidth=width, marker="o", markersize=width * 1.9)
         ends.append((recalls[-1], label(marks.name), color, marks.role == "model"))
-    axes.set_xticks(range(len(first)), [f"{part.label.replace(' to ', _DASH)}\n{part.users:,}" for part in first])
+    axes.set_xticks(range(len(first)), [f"{part.label.replace(' to ', DASH)}\n{part.users:,}" for part in first])
     axes.set_xlabel(
         "items in the history, and users" if by == "history_length" else "popularity of the item, and users"
     )
     axes.set_ylabel(metric_label(metric))
     axes.set_ylim(bottom=0)
     axes.margins(x=0.06)
-    _label_ends(axes, len(first) - 1, ends)
+    label_ends(axes, len(first) - 1, ends)
 
 
 def _catalogue(figure: Figure, report: EvaluationReport) -> None:
@@ -101,7 +81,7 @@ def _catalogue(figure: Figure, report: EvaluationReport) -> None:
         x, y = marks.metrics[f"coverage_at_{k}"], marks.metrics[f"popularity_lift_at_{k}"]
         axes.scatter([x], [y], s=34 * width, color=color, zorder=3, linewidth=0)
         points.append((y, x, label(marks.name), color, marks.role == "model"))
-    axes.axhline(1.0, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+    axes.axhline(1.0, color=MUTED, linewidth=0.9, linestyle=DASHED)
     axes.set_xlim(0, max(1.12 * max(x for _, x, *_ in points), 0.02))
     axes.set_ylim(0, 1.12 * max(1.0, *(y for y, *_ in points)))
     _label_points(axes, points)
@@ -144,7 +124,7 @@ def _training(figure: Figure, training: TrainingFacts) -> None:
         best = [e for e in validated if e.epoch == training.best_epoch]
         panels[1].scatter([e.epoch for e in best], [e.validation for e in best], s=50, color=MODEL, zorder=3)
     for axes in panels:
-        axes.axvline(training.best_epoch, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+        axes.axvline(training.best_epoch, color=MUTED, linewidth=0.9, linestyle=DASHED)
         axes.xaxis.get_major_locator().set_params(integer=True)
     figure.align_ylabels()
     panels[-1].set_xlabel("epoch; the dashed line marks the one that was kept")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-
-from markupsafe import Markup
 
 from recsys_cl import __version__
 from recsys_cl.evaluation.findings import METHODS, metric_label, number, signed
-from recsys_cl.evaluation.page import templates
 from recsys_cl.evaluation.tables import Cell, Row, Table
+from recsys_cl.evaluation.templates import drawn, environment
 from recsys_cl.registry.studies import Tried
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.pairs import Prepared
@@ -28,7 +25,7 @@ def as_page(
     metric, best = facts["metric"], trials[facts["best"]["number"] - 1]
     plots = study_plots(trials, space, facts["importances"], metric)
     return (
-        templates(Path(__file__).parent)
+        environment()
         .get_template(_TEMPLATE)
         .render(
             name=job.name,
@@ -40,7 +37,7 @@ def as_page(
             settings=_settings_table(space, trials[0], best, facts["importances"]),
             settings_file=facts["settings"],
             trials=_trials_table(space, trials, best, metric),
-            plots={name: Markup(svg) for name, svg in plots.items()},  # noqa: S704 - drawn here, text escaped
+            plots=drawn(plots),
         )
     )
 

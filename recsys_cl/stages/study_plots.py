@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from recsys_cl.evaluation.drawing import BASELINES, INK, MODEL, MUTED, RULE, svg_of
+from recsys_cl.evaluation.drawing import BASELINES, INK, MODEL, MUTED, RULE, svg
 from recsys_cl.evaluation.findings import metric_label
 from recsys_cl.registry.studies import Tried
 from recsys_cl.stages.search_space import Dimension
 
-_WIDE = (11.4, 4.0)  # inches
+_WIDE, _TALL = 11.4, 4.0  # inches
 _GIVEN_UP = BASELINES[0]
 
 
@@ -30,12 +30,16 @@ def study_plots(
         "history": lambda figure: _history(figure, trials, label),
         "epochs": lambda figure: _epochs(figure, trials, label),
     }
-    plots = {name: svg_of(draw, name) for name, draw in drawings.items()}
+    plots = {name: svg(draw, name) for name, draw in drawings.items()}
     if importances:
-        size = (_WIDE[0], 0.5 + 0.3 * len(importances))
-        plots["importance"] = svg_of(lambda figure: _importance(figure, importances), "importance", *size)
+        height = 0.5 + 0.3 * len(importances)
+        plots["importance"] = svg(
+            lambda figure: _importance(figure, importances), "importance", width=_WIDE, height=height
+        )
     if len(complete) > 1:
-        plots["parallel"] = svg_of(lambda figure: _parallel(figure, complete, space, label), "parallel", *_WIDE)
+        plots["parallel"] = svg(
+            lambda figure: _parallel(figure, complete, space, label), "parallel", width=_WIDE, height=_TALL
+        )
     return plots
 
 
