@@ -9,12 +9,12 @@ from typing import Any
 from benchmarks.studies.drawn import COLORS, FAINT, panel, saved, sheet
 
 LOG, SEEDS = "ml-1m", (0, 1, 2)
-_ALIKE = {"loss": "none", "item_bias": False, "epochs": 20, "uniform_negatives": 0}
+_ALIKE = {"loss": "none", "item_bias": False, "epochs": 30, "uniform_negatives": 0, "learning_rate": 0.003}
 RUNS: dict[str, dict[str, Any]] = {
-    "BYOL": _ALIKE | {"objective": ["byol"]},
-    "without predictor": _ALIKE | {"objective": ["byol:predictor=false"]},
-    "without stop-gradient": _ALIKE | {"objective": ["byol:stop_gradient=false"]},
-    "without both": _ALIKE | {"objective": ["byol:predictor=false:stop_gradient=false"]},
+    "BYOL": _ALIKE | {"objective": ["byol:momentum=0.9"]},
+    "without predictor": _ALIKE | {"objective": ["byol:momentum=0.9:predictor=false"]},
+    "without stop-gradient": _ALIKE | {"objective": ["byol:momentum=0.9:stop_gradient=false"]},
+    "without both": _ALIKE | {"objective": ["byol:momentum=0.9:predictor=false:stop_gradient=false"]},
 }
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from benchmarks.studies.drawn import FAINT, OTHERS, OURS, panel, saved, sheet
 
-LOG, SEEDS = "ml-1m", (0, 1, 2)
+LOG, SEEDS = "amazon-beauty", (0, 1, 2)
 _BATCHES, _QUEUE = (64, 256, 1024, 4096), 4096
-_ALIKE = {"targets": "one", "uniform_negatives": 0, "temperature": 0.2, "epochs": 8, "item_bias": False}
+_ALIKE = {"targets": "one", "uniform_negatives": 0, "temperature": 0.2, "epochs": 10, "item_bias": False}
 RUNS: dict[str, dict[str, Any]] = {
     f"batch {size}": _ALIKE | {"batch_size": size, "loss": "info_nce:two_sided=true"} for size in _BATCHES
 } | {

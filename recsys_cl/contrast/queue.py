@@ -7,6 +7,8 @@ from torch import nn
 
 from recsys_cl.errors import ConfigError
 
+STREAM = 3  # of the draws of a step, for all queues
+
 
 class ItemQueue(nn.Module):
     """The items that were encoded last, with the vectors they had then.
@@ -34,10 +36,15 @@ class ItemQueue(nn.Module):
         return self.items[:count], self.vectors[:count]
 
     @torch.no_grad()
-    def push(self, items: torch.Tensor, vectors: torch.Tensor) -> None:
-        """Take in items (n,) and their vectors (n, d), the last of them where they are too many; the oldest go."""
+    def push(self, items: torch.Tensor, vectors: torch.Tensor, generator: torch.Generator) -> None:
+        """Take in items (n,) and their vectors (n, d), some of them where they are too many; the oldest go.
+
+        Those of a batch come in an order that is drawn by ``generator``, or it would be the lowest numbers of the
+        oldest batch, say, that are gone while others of it are held.
+        """
         size = len(self.items)
-        items, vectors = items[-size:], vectors[-size:]
+        order = torch.randperm(len(items), generator=generator)[:size].to(items.device)
+        items, vectors = items[order], vectors[order]
         places = (int(self.place) + torch.arange(len(items), device=items.device)) % size
         self.items[places] = items
         self.vectors[places] = vectors.detach().to(self.vectors.dtype)

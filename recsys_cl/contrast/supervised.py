@@ -11,7 +11,7 @@ from torch import nn
 from recsys_cl.config import Method, TrainConfig
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.entries import entries_of
-from recsys_cl.contrast.queue import ItemQueue, require_room
+from recsys_cl.contrast.queue import STREAM, ItemQueue, require_room
 from recsys_cl.contrast.step import Step, with_bias
 from recsys_cl.families import member
 
@@ -61,7 +61,7 @@ class Supervised(nn.Module):
         """Queue the batch's candidates, each with log q in a coordinate of its own."""
         if self.queue is not None:
             vectors = torch.hstack([step.contrast.candidates, step.contrast.log_q.unsqueeze(1)])
-            self.queue.push(step.numbers.candidates, vectors)
+            self.queue.push(step.numbers.candidates, vectors, step.generator(STREAM))
 
     def _contrast(self, step: Step) -> Contrast:
         contrast = self.compared(step)

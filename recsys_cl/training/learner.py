@@ -109,6 +109,11 @@ class Learner:
         self.towers.tables["item"][:, taken] = functional.normalize(items)
         self.towers.tables[self.towers.history_table][:, taken] = contexts / lengths[lengths > 0].mean()
 
+    def served(self) -> TwoTower:
+        """Return the towers as they would serve; their tables must be up to date."""
+        served: TwoTower = self.objective.served(self.towers)
+        return served
+
     def settle(self, learning_rate: float) -> None:
         """Bring the tables up to date, before they are read as a whole."""
         self.rows.catch_up(learning_rate)

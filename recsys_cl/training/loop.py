@@ -266,7 +266,7 @@ def _close_epoch(learner: Learner, batches: Deal, standing: Standing, validate: 
     config = learner.config
     rate = learning_rate(_steps_before(standing, batches) - 1, batches.steps * config.epochs, config)
     learner.settle(rate)
-    validation = None if validate is None else float(validate(learner.towers))
+    validation = None if validate is None else float(validate(learner.served()))
     return standing.after_epoch(validation, rate, config.patience)
 
 

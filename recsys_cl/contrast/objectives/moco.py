@@ -16,7 +16,7 @@ from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.entries import entries_of
 from recsys_cl.contrast.losses.info_nce import info_nce
 from recsys_cl.contrast.momentum import Following
-from recsys_cl.contrast.queue import ItemQueue, require_room
+from recsys_cl.contrast.queue import STREAM, ItemQueue, require_room
 from recsys_cl.contrast.step import Step
 from recsys_cl.contrast.supervised import widened
 from recsys_cl.pairs.ragged import positions, row_numbers
@@ -74,8 +74,10 @@ class Objective(nn.Module):
         """Let the key towers follow; queue the keys of the batch, each with log q in a coordinate of its own."""
         self.following.observe(step)
         users, items = self._keys
-        self.items.push(step.numbers.candidates, torch.hstack([items, step.contrast.log_q.unsqueeze(1)]))
-        self.users.push(step.numbers.query_users, torch.hstack([users, step.contrast.query_log_q.unsqueeze(1)]))
+        items = torch.hstack([items, step.contrast.log_q.unsqueeze(1)])
+        users = torch.hstack([users, step.contrast.query_log_q.unsqueeze(1)])
+        self.items.push(step.numbers.candidates, items, step.generator(STREAM))
+        self.users.push(step.numbers.query_users, users, step.generator(STREAM))
 
     def _found(self, contrast: Contrast, keys: torch.Tensor, queue: ItemQueue, known: torch.Tensor) -> torch.Tensor:
         """Return the loss of finding each positive's key among those of the queue."""
