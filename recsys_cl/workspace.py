@@ -54,6 +54,11 @@ class Workspace:
         """Folder of one search for settings: its trials, what they found, the page."""
         return self.home / "data" / "studies" / name / key[:16]
 
+    @property
+    def comparisons(self) -> Path:
+        """Folder of what methods gave when they were compared, ``LOG/METHOD-KEY``."""
+        return self.home / "data" / "comparisons"
+
     def candidates(self, name: str) -> Path:
         """Folder of the candidates written for ``name``."""
         return self.home / "data" / "candidates" / name

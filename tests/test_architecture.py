@@ -29,9 +29,10 @@ ORDER = [
     {"training"},
     {"retrieval"},
     {"evaluation"},
-    {"workspace"},
+    {"workspace", "machine"},
     {"registry"},
     {"stages"},
+    {"terminal"},
     {"options", "summary", "doctor"},
     {"cli", "flows"},
 ]

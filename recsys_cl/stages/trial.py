@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from recsys_cl.config import RunConfig
 from recsys_cl.errors import ConfigError, TrainingError
 from recsys_cl.evaluation.protocol import mean_of_vectors
 from recsys_cl.files import digest_of, read_json
-from recsys_cl.progress import Advance, Reporter
+from recsys_cl.progress import Murmur
 from recsys_cl.registry.studies import Tried
 from recsys_cl.stages.choice import Recipe
 from recsys_cl.stages.fit import Fitter
@@ -80,7 +79,7 @@ class Attempt:
         shutil.rmtree(place.parent, ignore_errors=True)
 
     def _fitted(self, config: RunConfig, place: Path, watch: _Watch) -> dict[str, Any]:
-        job = replace(self.job, config=config, reporter=_Murmur(self.job.reporter, self.label))
+        job = replace(self.job, config=config, reporter=Murmur(self.job.reporter, self.label))
         fitter = Fitter(job, self.prepared, "train")
         fitter.fit(Recipe(config.train, config.spectral), place, watch=watch)
         facts = read_json(place / "training.json")
@@ -138,20 +137,6 @@ class _Watch:
     def keep_time(self) -> None:
         """Remember how long the trial took so far, with what was spent before it was killed."""
         self._trial.set_user_attr(SECONDS, self._before + time.monotonic() - self._began)
-
-
-class _Murmur(Reporter):
-    """Shows bars, under the name of the trial, and says nothing."""
-
-    def __init__(self, aloud: Reporter, label: str) -> None:
-        super().__init__(quiet=True)
-        self._aloud, self._label = aloud, label
-
-    @contextmanager
-    def bar(self, label: str, total: int | None) -> Iterator[Advance]:
-        """Draw the bar."""
-        with self._aloud.bar(f"{self._label}, {label}", total) as advance:
-            yield advance
 
 
 def _recall(fitter: Fitter, towers: TwoTower, seed: int) -> float:
