@@ -121,6 +121,7 @@ class _Contest:
         folder = self._folder(name, job.key(prepared.facts["key"], config.spectral, config.train, config.tune))
         best: Answer = {}
         if contender.is_tuned:
+            self._say(name, f"tuning, {budget_of(config.tune)}")
             order = order_of(job, prepared=prepared.folder)
             best = _kept(folder / "tuned.json", partial(answer_of, "tune", order))
             job = replace(job, config=_with(job.config, best["config"]))
