@@ -53,17 +53,17 @@ def _tiles(diagnostics: DiagnosticFacts) -> list[tuple[str, str, str]]:
     users, items, lists, alignment = diagnostics.users, diagnostics.items, diagnostics.lists, diagnostics.alignment
     tiles = []
     if users.effective_rank is not None and items.effective_rank is not None:
-        figure = f"{users.effective_rank:.0f} and {items.effective_rank:.0f}"
-        tiles.append(("Effective rank", figure, f"of users and items, of {items.dim:,}"))
+        note = f"of items; users {users.effective_rank:,.0f}; of {items.dim:,}"
+        tiles.append(("Effective rank", f"{items.effective_rank:,.0f}", note))
     if alignment.taken is not None and alignment.random is not None:
         tiles.append(("Alignment", f"{alignment.taken:.2f}", f"of any two: {alignment.random:.2f}"))
     if items.uniformity is not None and items.sphere_uniformity is not None:
         least = f"of items; the least is {items.sphere_uniformity:.2f}".replace("-", "\N{MINUS SIGN}")
         tiles.append(("Uniformity", f"{items.uniformity:.2f}".replace("-", "\N{MINUS SIGN}"), least))
     if lists is not None and lists.effective_items is not None and lists.one_list_entropy is not None:
-        note = f"of {lists.items:,}; one list for all: {exp(lists.one_list_entropy):,.0f}"
+        note = f"of {lists.items:,}; one list: {exp(lists.one_list_entropy):,.0f}"
         tiles.append(("Items in lists", f"{lists.effective_items:,.0f}", note))
     if diagnostics.information is not None:
         found, without = best_bound(diagnostics.information)
-        tiles.append(("Information", f"{found:.2f}", f"nats at least; without vectors {without:.2f}"))
+        tiles.append(("Information", f"{found:.2f}", f"nats; without vectors {without:.2f}"))
     return tiles

@@ -78,7 +78,9 @@ def _looked_into(space: Space, config: DiagnoseConfig, seed: int) -> DiagnosticF
 
 
 def _sound(vectors: Vectors) -> Numbers:
-    return np.flatnonzero(np.isfinite(vectors.sum(axis=1, dtype=np.float64)))
+    """Return which vectors are finite."""
+    with np.errstate(invalid="ignore"):  # the sum of what is not finite is not finite, and one pass is enough
+        return np.flatnonzero(np.isfinite(vectors.sum(axis=1, dtype=np.float64)))
 
 
 def _side(vectors: Vectors, interactions: npt.NDArray[np.int64], seed: int) -> SideFacts:
@@ -130,13 +132,15 @@ def _scores(users: Vectors, items: Vectors) -> ScoreFacts:
 
 
 def _thinned(values: Array) -> tuple[tuple[int, float], ...]:
-    """Return some places, from 1, closer together at the start, and the values there as shares of the first."""
+    """Return some places, from 1, and the values there as shares of the first."""
     places = _places(len(values))
     return tuple(zip((places + 1).tolist(), short(values[places] / values[0]), strict=True))
 
 
 def _places(count: int) -> Numbers:
-    return np.unique(np.geomspace(1, count, _POINTS).round().astype(np.int64)) - 1
+    """Return some places, from 0 to ``count`` - 1, closer together at the start."""
+    spaced = np.concatenate([np.geomspace(1, count, _POINTS), np.linspace(1, count, _POINTS)])
+    return np.unique(spaced.round().astype(np.int64)) - 1
 
 
 def _alignment(space: Space, users: Numbers, items: Numbers, count: int, rng: np.random.Generator) -> AlignmentFacts:
@@ -153,7 +157,8 @@ def _alignment(space: Space, users: Numbers, items: Numbers, count: int, rng: np
     }
     held = space.held_out
     if held is not None:
-        cosines["held_out"] = paired_cosines(held.users, space.items[held.item_nums])
+        sound = np.isin(held.item_nums, items) & np.isfinite(held.users).all(axis=1)
+        cosines["held_out"] = paired_cosines(held.users[sound], space.items[held.item_nums[sound]])
     edges = np.linspace(-1, 1, _BINS + 1)
     shares = {f"{name}_share": _histogram(found, edges) for name, found in cosines.items()}
     means = {name: alignment(found) for name, found in cosines.items()}

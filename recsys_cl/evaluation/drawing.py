@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -30,6 +31,7 @@ _VARIABLES = {
 _SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "recsys_cl",
     "svg.fonttype": "none",
+    "text.parse_math": False,  # titles from a log may hold any sign
     "font.size": 10,
     "axes.edgecolor": RULE,
     "axes.labelcolor": MUTED,
@@ -55,7 +57,8 @@ WIDTH, HEIGHT = 5.6, 3.5  # inches; the page scales them
 
 def svg(draw: Callable[[Figure], None], name: str, *, width: float = WIDTH, height: float = HEIGHT) -> str:
     """Return what ``draw`` draws, on a figure of so many inches, as an SVG element; names must differ within a page."""
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(_SETTINGS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the page's fonts have more signs than those here
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure)
         stream = io.StringIO()

@@ -46,21 +46,21 @@ def _dimensions(diagnostics: DiagnosticFacts) -> str:
     if users.effective_rank is None or items.effective_rank is None or items.random_rank is None:
         return "There are too few vectors that are not zero to tell how many dimensions they use."
     told = (
-        f"Of {items.dim:,} dimensions users use {users.effective_rank:.1f} and items {items.effective_rank:.1f}, as "
-        f"effective rank; as many random vectors would use {items.random_rank:.1f}."
+        f"Of {items.dim:,} dimensions users use {users.effective_rank:.1f} and items {items.effective_rank:.1f}, where "
+        f"random vectors would use {items.random_rank:.1f} (effective rank)."
     )
     if scores.effective_rank is None:
         return told
-    return f"{told} Their scores differ from user to user in {scores.effective_rank:.1f}."
+    return f"{told} Scores, each user's mean taken away, use {scores.effective_rank:.1f}."
 
 
 def _apart(alignment: AlignmentFacts) -> str:
     if alignment.taken is None or alignment.random is None:
         return ""
-    later = "" if alignment.held_out is None else f", one they took later {alignment.held_out:.2f}"
+    later = "" if alignment.held_out is None else f", to one they took later {alignment.held_out:.2f}"
     return (
-        f"Users and an item they took are {alignment.taken:.2f} apart{later}, users and any item "
-        f"{alignment.random:.2f}: mean squared distances of directions, from 0 to 4."
+        f"From a user to an item they took it is {alignment.taken:.2f}{later}, to any item {alignment.random:.2f} "
+        "(alignment: mean squared distance of directions, from 0 to 4)."
     )
 
 
@@ -69,9 +69,9 @@ def _evenness(lists: ListFacts) -> str:
         return "Nobody was given a list."
     share = "" if lists.share is None else f", {lists.share:.0%} of the logarithm of the catalogue's size"
     return (
-        f"Lists of {lists.k} are as varied as {lists.effective_items:,.0f} of {lists.items:,} items given equally "
-        f"often would be (entropy {lists.entropy:.2f} nats or {_bits(lists.entropy):.2f} bits{share}); one list for "
-        f"all as {exp(lists.one_list_entropy):,.0f}."
+        f"Lists of {lists.k} are as varied as if {lists.effective_items:,.0f} of {lists.items:,} items were given "
+        f"equally often, one list for all as if {exp(lists.one_list_entropy):,.0f} were (entropy {lists.entropy:.2f} "
+        f"nats or {_bits(lists.entropy):.2f} bits{share})."
     )
 
 
@@ -80,21 +80,23 @@ def _information(information: InformationFacts | None) -> str:
         return "Nothing was held out that could tell what vectors know of what users take later."
     found, without = best_bound(information)
     return (
-        f"Of what users took later the model knows at least {found:.2f} nats ({_bits(found):.2f} bits); popularity and "
-        f"what was seen before, without any vectors, tell {without:.2f} nats. Bounds from InfoNCE on "
-        f"{information.pairs:,} held-out pairs."
+        f"Of an item that a user took later the model knows at least {found:.2f} nats ({_bits(found):.2f} bits); "
+        f"popularity and what was seen before tell {without:.2f} without any vectors (InfoNCE on {information.pairs:,} "
+        "held-out pairs)."
     )
 
 
 def _popularity(diagnostics: DiagnosticFacts) -> str:
-    items, added = diagnostics.items, diagnostics.popularity.offset_correlation
-    also = "" if added is None else f" What is added to scores whoever asks rises with popularity by {added:.2f}."
-    if items.length is not None and items.length.constant:
-        return f"All items have the same length.{also}"
-    if items.length_correlation is None:
-        return also.strip()
-    kind = "longer" if items.length_correlation > 0 else "shorter"
-    return f"Popular items are {kind} (rank correlation {items.length_correlation:.2f}).{also}"
+    length, rises = diagnostics.items.length, diagnostics.items.length_correlation
+    told = []
+    if length is not None and length.constant:
+        told.append("All vectors of items have the same length.")
+    elif rises is not None:
+        kind = "longer" if rises > 0 else "shorter"
+        told.append(f"Popular items have {kind} vectors (rank correlation {_signed(rises)}).")
+    if (added := diagnostics.popularity.offset_correlation) is not None:
+        told.append(f"What is added to their scores goes with popularity (rank correlation {_signed(added)}).")
+    return " ".join(told)
 
 
 def _shape(items: SideFacts) -> str:
@@ -109,20 +111,25 @@ def _nearness(found: NormalityFacts) -> str:
     words = (
         "near normal" if found.distance < _CLOSE else "far from normal" if found.distance > _FAR else "nearly normal"
     )
-    return f"{words} (a test rejects {found.rejected:.0%}, excess kurtosis {found.kurtosis:.1f})"
+    kurtosis = _signed(found.kurtosis, 1)
+    return f"{words} (a test rejects {found.rejected:.0%}, excess kurtosis {kurtosis})"
 
 
 def _categories(diagnostics: DiagnosticFacts) -> str:
     found = diagnostics.categories
     if found is None:
-        return "The log names no categories of items, so there is no map of them; a file given with --items may."
+        return "The log names no categories of items, so there is no map of them."
     if found.kindred is None or found.chance is None:
         return "Too few items have a category for a map."
     return (
-        f"Of the {found.neighbours} nearest items {found.kindred:.0%} have a category in common with an item, of any "
-        f"items {found.chance:.0%}."
+        f"Of an item's {found.neighbours} nearest {found.kindred:.0%} share a category with it, of any items "
+        f"{found.chance:.0%}."
     )
 
 
 def _bits(nats: float) -> float:
     return nats / log(2)
+
+
+def _signed(value: float, digits: int = 2) -> str:
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\N{MINUS SIGN}")

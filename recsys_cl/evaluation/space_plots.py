@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import exp
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +12,7 @@ from matplotlib.figure import Figure
 
 from recsys_cl.evaluation.diagnostic_facts import (
     AlignmentFacts,
+    BoundFacts,
     DiagnosticFacts,
     InformationFacts,
     ListFacts,
@@ -89,6 +92,7 @@ def _spectrum(figure: Figure, diagnostics: DiagnosticFacts) -> None:
     axes.set_yscale("log")
     axes.set_ylim(max(lowest / 1.6, 5e-5), 1.5)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.minorticks_off()
     axes.set_xlabel("place of the singular value")
     axes.set_ylabel("share of the largest")
     axes.legend(frameon=False, labelcolor="linecolor", handlelength=1.6)
@@ -103,6 +107,7 @@ def _lengths(figure: Figure, diagnostics: DiagnosticFacts) -> None:
     _running_median(axes, popularity, values)
     axes.set_xscale("symlog" if min(popularity.interactions) == 0 else "log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.minorticks_off()
     axes.set_xlabel("interactions with the item")
     axes.set_ylabel("added to its score" if added else "length of its vector")
     if not added:
@@ -156,60 +161,49 @@ def _lists(figure: Figure, lists: ListFacts) -> None:
     even = np.geomspace(lists.curve[0][0], 1, 64)
     axes.plot(even, even, color=MUTED, linewidth=0.9, linestyle=DASHED, label="evenly")
     axes.set_xscale("log")
+    axes.minorticks_off()
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
     axes.set_ylim(0, 1.03)
     axes.set_xlabel("share of the catalogue, the most recommended first")
     axes.set_ylabel("share of recommendations")
-    axes.legend(frameon=False, labelcolor="linecolor", handlelength=1.6, loc="upper left")
+    axes.legend(frameon=False, labelcolor="linecolor", handlelength=1.6)
 
 
 def _information(figure: Figure, information: InformationFacts) -> None:
-    axes = figure.add_subplot()
-    bounds = information.bounds
-    candidates = [bound.candidates for bound in bounds]
-    ceilings = [bound.ceiling for bound in bounds]
-    found = max(bound.evenly for bound in bounds), max(bound.by_popularity for bound in bounds)
-    top = 1.25 * max(*found, 0.5)
+    axes, bounds = figure.add_subplot(), information.bounds
+    candidates, ceilings = zip(*((bound.candidates, bound.ceiling) for bound in bounds), strict=True)
     axes.plot(candidates, ceilings, color=MUTED, linewidth=0.9, linestyle=DASHED)
-    ends = []
-    for name, values, errors, blind, color in (
-        (
-            "by popularity",
-            [bound.by_popularity for bound in bounds],
-            [bound.by_popularity_error for bound in bounds],
-            [bound.by_popularity_without_vectors for bound in bounds],
-            _ITEMS,
-        ),
-        (
-            "evenly",
-            [bound.evenly for bound in bounds],
-            [bound.evenly_error for bound in bounds],
-            [bound.evenly_without_vectors for bound in bounds],
-            _USERS,
-        ),
-    ):
-        low, high = (np.array(values) + sign * 2 * np.array(errors) for sign in (-1, 1))
-        axes.fill_between(candidates, low, high, color=color, alpha=0.14, linewidth=0)
-        axes.plot(candidates, values, color=color, linewidth=2.1)
-        axes.plot(candidates, blind, color=color, linewidth=1.2, linestyle=(0, (1, 1.6)))
-        ends.append((values[-1], name, color, True))
-        ends.append((blind[-1], "without vectors", color, False))
+    ends = _bounds(axes, bounds, "by_popularity", _ITEMS) + _bounds(axes, bounds, "evenly", _USERS)
+    highest, lowest = max(end[0] for end in ends), min(end[0] for end in ends)
+    top = 1.25 * max(highest, 0.5)
+    axes.set_ylim(min(0.0, 1.1 * lowest), top)
+    edge = min(0.97 * top, ceilings[-1])
+    where: dict[str, Any] = {"xytext": (7, -3), "textcoords": "offset points", "va": "top"}
+    axes.annotate("ceiling, log N", (exp(edge), edge), color=MUTED, **where)
     axes.set_xscale("log", base=2)
-    axes.set_xticks(candidates[1::2] or candidates, [f"{n:,}" for n in (candidates[1::2] or candidates)])
+    ticks = candidates[1::2] or candidates
+    axes.set_xticks(ticks, [f"{count:,}" for count in ticks])
     axes.minorticks_off()
-    axes.set_ylim(min(0.0, *(bound.by_popularity for bound in bounds)), top)
-    over = next((n for n, ceiling in enumerate(ceilings) if ceiling > top), len(ceilings) - 1)
-    axes.annotate(
-        "ceiling, log N",
-        (candidates[max(over - 1, 0)], ceilings[max(over - 1, 0)]),
-        xytext=(6, -4),
-        textcoords="offset points",
-        color=MUTED,
-    )
     axes.set_xlabel("N, candidates of which one is right")
     axes.set_ylabel("nats")
     label_ends(axes, candidates[-1], ends)
+
+
+def _bounds(
+    axes: Axes, bounds: Sequence[BoundFacts], drawn: Literal["by_popularity", "evenly"], color: str
+) -> list[tuple[float, str, str, bool]]:
+    """Draw the bounds with others drawn so, with and without vectors; return where the lines end and their names."""
+    candidates = [bound.candidates for bound in bounds]
+    found, error, blind = (
+        np.array([getattr(bound, f"{drawn}{which}") for bound in bounds])
+        for which in ("", "_error", "_without_vectors")
+    )
+    axes.fill_between(candidates, found - 2 * error, found + 2 * error, color=color, alpha=0.14, linewidth=0)
+    axes.plot(candidates, found, color=color, linewidth=2.1)
+    axes.plot(candidates, blind, color=color, linewidth=1.2, linestyle=(0, (1, 1.6)))
+    name = drawn.replace("_", " ")
+    return [(float(found[-1]), name, color, True), (float(blind[-1]), "without vectors", color, False)]
 
 
 def _map(figure: Figure, items: MapFacts) -> None:

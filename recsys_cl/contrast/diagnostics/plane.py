@@ -23,7 +23,8 @@ def plane(units: Array, *, seed: int = 0) -> Array | None:
     if len(units) < _FEWEST or np.ptp(units, axis=0).max() < 1e-6:
         return None
     perplexity = min(_PERPLEXITY, (len(units) - 1) / 3)
-    drawing = TSNE(perplexity=perplexity, init="pca", max_iter=_ROUNDS, random_state=seed)
+    start = "pca" if units.shape[1] > 1 else "random"
+    drawing = TSNE(perplexity=perplexity, init=start, max_iter=_ROUNDS, random_state=seed)
     with threadpool_limits(1):  # its threads wait for each other in a loop, minutes where others work beside them
         places = drawing.fit_transform(units.astype(np.float32)).astype(np.float64)
     places -= (places.max(axis=0) + places.min(axis=0)) / 2
