@@ -1,8 +1,8 @@
 """When a space has collapsed: vectors or lists that are nearly one and the same.
 
 A contrastive loss can end there (Jing et al. 2022, arXiv 2110.09348), and the marks of a log on which popularity does
-well need not show it. What sounds the alarm is far from all that healthy models do, trained or in closed form; their
-effective rank is between a quarter of a random matrix's and all of it.
+well need not show it. What sounds the alarm is far from all that healthy models do, trained or in closed form: those
+measured in `docs/diagnostics.md` had half of a random matrix's effective rank and more.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def rank_share(side: SideFacts) -> float | None:
 
 def _of_a_side(name: str, side: SideFacts, config: GateConfig) -> Iterator[str]:
     if side.not_finite:
-        yield f"{side.not_finite:,} vectors of {name} are not finite."
+        yield f"Vectors of {name} that are not finite: {side.not_finite:,}."
     if side.drawn and side.zero == 1:
         yield f"All vectors of {name} are zero."
     if side.drawn < _FEW or side.effective_rank is None:

@@ -7,27 +7,30 @@ from collections.abc import Callable
 from recsys_cl.evaluation.diagnostic_facts import DiagnosticFacts, InformationFacts, NormalityFacts, SideFacts
 from recsys_cl.evaluation.tables import Cell, Row, Table
 
-_MINUS = "\N{MINUS SIGN}"
+_MINUS, _DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
+
+
+Figure = Callable[[SideFacts], str | None]
 
 
 def side_table(diagnostics: DiagnosticFacts) -> Table:
     """Every figure of users' and of items' vectors, and what to compare it with."""
     items = diagnostics.items
-    random = None if items.random_rank is None else f"{items.random_rank:.1f}, random vectors"
-    even = None if items.sphere_uniformity is None else f"{_plain(items.sphere_uniformity)}, the least there is"
-    chance = None if items.normality is None else f"{items.normality.chance:.3f}, by chance"
-    figures: list[tuple[str, Callable[[SideFacts], str | None], str | None]] = [
+    random = None if items.random_rank is None else f"{items.random_rank:.1f}, random"
+    even = None if items.sphere_uniformity is None else f"{_plain(items.sphere_uniformity)}, even"
+    chance = None if items.normality is None else f"{items.normality.chance:.3f}, Gaussian"
+    figures: list[tuple[str, Figure, str | None]] = [
+        ("Looked at", lambda side: f"{side.drawn:,} of {side.there_are:,}", None),
         ("Effective rank", lambda side: _number(side.effective_rank, 1), random),
         ("Uniformity", lambda side: _number(side.uniformity, 2), even),
-        ("Mean cosine", lambda side: _number(side.mean_cosine, 3), "0, no common direction; 1, all one"),
-        ("Isotropy", lambda side: _number(side.isotropy, 2), "1, all directions alike; 0.14, all one"),
+        ("Mean cosine", lambda side: _number(side.mean_cosine, 3), "1, all one"),
+        ("Isotropy", lambda side: _number(side.isotropy, 2), "0.14, all one"),
         ("Length", _length, None),
-        ("Length and interactions", lambda side: _number(side.length_correlation, 2), "rank correlation"),
-        ("Projections rejected", lambda side: _normal(side.normality, lambda n: f"{n.rejected:.0%}"), "5%, if normal"),
-        ("Distance from normal", lambda side: _normal(side.normality, lambda n: f"{n.distance:.3f}"), chance),
-        ("Excess kurtosis", lambda side: _normal(side.normality, lambda n: _plain(n.kurtosis)), "0, if normal"),
-        *_at_length_one(chance),
-        ("Zero vectors", lambda side: f"{side.zero:.1%}", None),
+        ("Length, popularity", lambda side: _number(side.length_correlation, 2), "rank correlation"),
+        *_normality("Rejected as normal", lambda found: f"{found.rejected:.0%}", "5%, Gaussian"),
+        *_normality("Distance from normal", lambda found: f"{found.distance:.3f}", chance),
+        *_normality("Excess kurtosis", lambda found: _plain(found.kurtosis), "0, Gaussian"),
+        ("Zero vectors", lambda side: f"{side.zero:.1%}" if side.zero else None, None),
     ]
     rows = []
     for name, figure, against in figures:
@@ -53,31 +56,25 @@ def information_table(information: InformationFacts) -> Table:
     return Table("Candidates", columns, tuple(rows))
 
 
-def _at_length_one(chance: str | None) -> list[tuple[str, Callable[[SideFacts], str | None], str | None]]:
+def _normality(
+    name: str, shown: Callable[[NormalityFacts], str], against: str | None
+) -> list[tuple[str, Figure, str | None]]:
+    """Return a figure of projections of the vectors, and of the vectors brought to length one."""
+
+    def of(found: NormalityFacts | None) -> str | None:
+        return None if found is None else shown(found)
+
     return [
-        (
-            "Projections rejected, at length one",
-            lambda side: _normal(side.direction_normality, lambda n: f"{n.rejected:.0%}"),
-            "5%, if normal",
-        ),
-        (
-            "Distance from normal, at length one",
-            lambda side: _normal(side.direction_normality, lambda n: f"{n.distance:.3f}"),
-            chance,
-        ),
+        (name, lambda side: of(side.normality), against),
+        ("... at length one", lambda side: of(side.direction_normality), against),
     ]
 
 
 def _length(side: SideFacts) -> str | None:
-    if side.length is None:
+    length = side.length
+    if length is None:
         return None
-    if side.length.constant:
-        return f"{side.length.mean:.2f}"
-    return f"{side.length.mean:.2f} ({side.length.low:.2f} to {side.length.high:.2f})"
-
-
-def _normal(found: NormalityFacts | None, shown: Callable[[NormalityFacts], str]) -> str | None:
-    return None if found is None else shown(found)
+    return f"{length.mean:.2f}" + ("" if length.constant else f" ({length.low:.2f}{_DASH}{length.high:.2f})")
 
 
 def _number(value: float | None, digits: int) -> str | None:

@@ -199,8 +199,8 @@ def test_one_list_for_all_raises_an_alarm():
         ("zero items", "All vectors of items are zero."),
         ("zero users", "All vectors of users are zero."),
         ("all items one", "The vectors of items have collapsed"),
-        ("not finite", "2 vectors of items are not finite."),
-        ("nothing finite", "120 vectors of users are not finite."),
+        ("not finite", "Vectors of items that are not finite: 2."),
+        ("nothing finite", "Vectors of users that are not finite: 120."),
     ],
 )
 def test_what_is_no_space_at_all_raises_an_alarm(name, words):
