@@ -108,6 +108,9 @@ class PairsConfig(Settings):
         description="a pair's history with --targets one: only what came before the target, or all else the user did",
     )
     history_length: int = Field(500, ge=1, description="the most recent items of a history that are used")
+    catalogue: Literal["taken", "listed"] = Field(
+        "taken", description="items to recommend: those that someone took, or all that --items lists besides"
+    )
     weighting: Literal["uniform", "value"] = Field("uniform", description="weight of a pair in the loss")
     shard_pairs: int = Field(1 << 20, ge=1, description="pairs in one memory-mapped shard")
 
@@ -161,6 +164,10 @@ class TrainConfig(Settings):
         description="dimensions of the closed form that a hybrid starts and learns from; chosen within the budget, "
         "else 256",
     )
+    pretrain: tuple[Method, ...] = Field(
+        (), description="objectives that alone are learned first, written as --objective is; the rest starts from there"
+    )
+    pretrain_epochs: int = Field(5, ge=1, description="passes over the log in which they are")
     log_q_exponent: float = Field(1.0, ge=0, le=2, description="strength of the log q correction; 0 is none")
     in_batch_negatives: bool = Field(True, description="let positives of other queries be negatives")
     uniform_negatives: int = Field(4096, ge=0, description="uniformly drawn items a batch shares as more negatives")
@@ -200,6 +207,19 @@ class TrainConfig(Settings):
     def taught(self) -> bool:
         """Whether gradient descent learns from what the closed form recommends."""
         return self.method == "hybrid" and self.targets == "many" and self.taught_items > 0
+
+    @property
+    def learned(self) -> str:
+        """What gradient descent learns, in the short form of methods."""
+        losses = [str(one) for one in (self.loss, *self.objective) if one is not None and one.weight]
+        first = f", after {' + '.join(map(str, self.pretrain))}" if self.pretrain else ""
+        return " + ".join(losses) + first
+
+    @property
+    def pretraining(self) -> TrainConfig:
+        """Settings of what comes first."""
+        first = {"loss": None, "objective": self.pretrain, "pretrain": (), "epochs": self.pretrain_epochs}
+        return self.model_copy(update=first)
 
     @property
     def solved_dim(self) -> int:
@@ -250,6 +270,16 @@ class EvaluateConfig(Settings):
     confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the confidence intervals")
 
 
+class DiagnoseConfig(Settings):
+    """How much is looked at to tell how the space of vectors looks."""
+
+    diagnosed_users: int = Field(2000, ge=1, description="users drawn to look at their vectors and lists")
+    diagnosed_items: int = Field(2000, ge=1, description="items drawn to look at their vectors")
+    diagnosed_pairs: int = Field(3000, ge=2, description="user-item pairs drawn of each kind")
+    diagnosed_k: int = Field(20, ge=1, description="length of the lists whose spread is measured")
+    mapped_items: int = Field(1000, ge=1, le=3000, description="items with categories drawn on the map")
+
+
 class IndexConfig(Settings):
     """How vectors are searched."""
 
@@ -268,6 +298,13 @@ class GateConfig(Settings):
     gate_confidence: float = Field(0.8, gt=0.5, lt=1, description="confidence that the loss is within the tolerance")
     min_coverage: float = Field(0.01, ge=0, le=1, description="least share of the catalogue recommended to anyone")
     beat_popularity: bool = Field(True, description="whether a model must beat popularity")
+    min_rank_share: float = Field(
+        0.05, ge=0, le=1, description="least effective rank of the vectors, between 1 (0) and a random matrix's (1)"
+    )
+    max_mean_cosine: float = Field(0.98, ge=-1, le=1, description="highest mean cosine of two users or of two items")
+    min_list_spread: float = Field(
+        0.02, ge=0, le=1, description="least spread of the lists, between one list for all (0) and all evenly (1)"
+    )
 
 
 class CandidatesConfig(Settings):
@@ -291,6 +328,7 @@ class RunConfig(Settings):
     spectral: SpectralConfig = SpectralConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    diagnose: DiagnoseConfig = DiagnoseConfig()
     index: IndexConfig = IndexConfig()
     gate: GateConfig = GateConfig()
     candidates: CandidatesConfig = CandidatesConfig()

@@ -95,7 +95,8 @@ class _BlockedLoss(torch.autograd.Function):
                 gradient += more
             return total, gradient
 
-        parts = cores.each(learn_from_some, range(hands))
+        with torch.autocast(queries.device.type, enabled=False):  # not every loss bears rounding
+            parts = cores.each(learn_from_some, range(hands))
         ctx.save_for_backward(query_gradient, functools.reduce(torch.add, (part[1] for part in parts)))
         return functools.reduce(torch.add, (part[0] for part in parts))
 

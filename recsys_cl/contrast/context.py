@@ -5,19 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from recsys_cl.config import TrainConfig
 from recsys_cl.contrast.counts import Counts
+from recsys_cl.pairs.categories import Categories
 from recsys_cl.pairs.histories import Histories
 from recsys_cl.towers.two_tower import TwoTower
 
 if TYPE_CHECKING:
     from recsys_cl.contrast.supervised import Supervised
-
-Categories = npt.NDArray[np.bool_] | None
-"""(n_items, c) bool, which categories an item is of; None where none are known."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +23,14 @@ class Context:
         train: all settings.
         towers: that learn.
         histories: of all users, in the log that is learned from.
-        categories: of the items.
+        categories: of the items; None where none are known.
         supervised: the main objective; None where there is none.
     """
 
     train: TrainConfig
     towers: TwoTower
     histories: Histories
-    categories: Categories = None
+    categories: Categories | None = None
     supervised: Supervised | None = None
 
     @property

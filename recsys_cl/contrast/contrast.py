@@ -54,25 +54,30 @@ class Contrast:
         """The share of each positive in the loss, (p,), adding up to one."""
         return self.weights / self.weights.sum()
 
+    @cached_property
+    def found(self) -> torch.Tensor:
+        """The candidates that are anybody's positive, (f,) int64 columns, rising."""
+        found: torch.Tensor = torch.unique(self.columns)
+        return found
+
     def swapped(self) -> Contrast:
-        """Return the same batch with candidates asking for queries; those that are nobody's positive ask for nothing.
+        """Return the same batch with the candidates that were `found` asking for queries.
 
         The temperature is then one for all, the mean.
         """
-        order = torch.argsort(self.columns * len(self.queries) + self.rows)
+        rows, n = len(self.queries), len(self.candidates)
+        place = torch.full((n,), -1, device=self.found.device)
+        place[self.found] = torch.arange(len(self.found), device=self.found.device)
+        positives, order = (place[self.columns] * rows + self.rows).sort()
+        known = self.known[place[self.known % n] >= 0]
         return replace(
             self,
-            queries=self.candidates,
+            queries=self.candidates[self.found],
             candidates=self.queries,
             log_q=self.query_log_q,
-            query_log_q=self.log_q,
-            positives=_transposed(self.positives, len(self.queries), len(self.candidates))[order],
-            known=_transposed(self.known, len(self.queries), len(self.candidates)).sort().values,
+            query_log_q=self.log_q[self.found],
+            positives=positives,
+            known=(place[known % n] * rows + known // n).sort().values,
             weights=self.weights[order],
             temperature=self.temperature.mean(),
         )
-
-
-def _transposed(entries: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
-    """Return what entries of a (rows, columns) matrix are in its transpose."""
-    return entries % columns * rows + entries // columns

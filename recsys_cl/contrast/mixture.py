@@ -12,6 +12,7 @@ from recsys_cl.contrast.context import Context
 from recsys_cl.contrast.step import Step
 from recsys_cl.contrast.supervised import Supervised
 from recsys_cl.families import member
+from recsys_cl.towers.two_tower import TwoTower
 
 OBJECTIVES = "recsys_cl.contrast.objectives"
 TEMPERINGS = "recsys_cl.contrast.temperings"
@@ -52,6 +53,13 @@ class Mixture(nn.Module):
         parts: Any = self.parts
         for part in parts:
             part.observe(step)
+
+    def served(self, towers: TwoTower) -> TwoTower:
+        """Return the towers that serve, for towers that learn."""
+        parts: Any = self.parts
+        for part in parts:
+            towers = part.served(towers) if hasattr(part, "served") else towers
+        return towers
 
     def _add(self, part: nn.Module, weight: float) -> None:
         self.parts.append(part)

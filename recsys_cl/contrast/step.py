@@ -122,7 +122,8 @@ class Step:
 
     def candidate_inputs_of(self, rows: Rows) -> CandidateInputs:
         """Return what an item tower with such rows is given."""
-        return CandidateInputs(rows["item"], self.numbers.candidate_slots)
+        features = self.towers.features_of(self.numbers.candidates)
+        return CandidateInputs(rows["item"], self.numbers.candidate_slots, features)
 
     def generator(self, stream: int) -> torch.Generator:
         """Return a source of draws on the CPU; each stream has draws of its own."""

@@ -9,17 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from recsys_cl.errors import IntegrityError
+from recsys_cl.evaluation.diagnostic_facts import DiagnosticFacts
+from recsys_cl.evaluation.section import Facts
 
 FittedOn = Literal["train", "train_and_validation", "all"]
-
-
-class Facts(BaseModel):
-    """The one base of all sections: frozen, finite, and reading later reports by leaving out what it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class RowFacts(Facts):
@@ -146,6 +142,7 @@ class FitFacts(Facts):
         positives: what belongs together in a closed form, as in `SpectralConfig.spectral_positives`.
         taught: whether it also learned what the closed form recommends.
         readings: in how many ways it reads a history.
+        learned: loss and objectives of gradient descent, where they are not those by default.
         parts: names of the fits it joins.
         validation: its figure on validation; None where nobody could be asked.
     """
@@ -156,6 +153,7 @@ class FitFacts(Facts):
     positives: str = "user_item"
     taught: bool = False
     readings: int = 1
+    learned: str = ""
     parts: tuple[str, ...] = ()
     validation: float | None = None
 
@@ -250,6 +248,7 @@ class EvaluationReport(Facts):
         skipped: baselines that do not suit this log, and why.
         differences: the model against each baseline.
         training: how training went.
+        diagnostics: how the space of the marked model's vectors looks.
         index: how the index does.
         gate: what became of the version.
         seconds: wall time of each stage.
@@ -270,6 +269,7 @@ class EvaluationReport(Facts):
     skipped: dict[str, str] = Field(default_factory=dict)
     differences: tuple[Difference, ...] = ()
     training: TrainingFacts | None = None
+    diagnostics: DiagnosticFacts | None = None
     index: IndexFacts | None = None
     gate: GateFacts | None = None
     seconds: dict[str, float] = Field(default_factory=dict)

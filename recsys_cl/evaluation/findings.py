@@ -143,11 +143,14 @@ def how_fitted(fit: FitFacts, tried: Sequence[FitFacts]) -> str:
     if fit.method == "joined":
         parts = {one.name: how_fitted(one, tried) for one in tried if one.name in fit.parts}
         return " beside ".join(parts.get(name, name) for name in fit.parts) or METHODS["joined"]
+    learned = f", by {fit.learned}" if fit.learned else ""
     if fit.method != "hybrid":
-        return METHODS[fit.method] + (" of neighbours" if fit.positives == "item_item" else "")
+        return METHODS[fit.method] + (" of neighbours" if fit.positives == "item_item" else "") + learned
     way = "with a teacher" if fit.taught else "without a teacher"
     readings = "two" if fit.readings == 2 else str(fit.readings)
-    return f"gradient descent {way}" + (f", with {readings} readings of histories" if fit.readings > 1 else "")
+    return (
+        f"gradient descent {way}" + (f", with {readings} readings of histories" if fit.readings > 1 else "") + learned
+    )
 
 
 def kept_fit(training: TrainingFacts) -> FitFacts | None:

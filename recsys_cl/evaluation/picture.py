@@ -15,6 +15,12 @@ _COLORS = {
     "baseline-3": "#3f8078",
     "baseline-4": "#7d5f96",
     "baseline-5": "#4d5560",
+    "kind-1": "#2f6fb0",
+    "kind-2": "#d08a1d",
+    "kind-3": "#2c8f68",
+    "kind-4": "#8a56b0",
+    "kind-5": "#c8475c",
+    "kind-6": "#7d7f1f",
 }  # those of the report's light page
 _MARGIN = 12  # in the plot's own units
 

@@ -1,56 +1,15 @@
-"""The report's plots, as SVG that takes its colours and type from the page it stands in.
-
-Figures are drawn without any global state, and equal facts give equal bytes.
-"""
+"""The plots of a report's marks, and of the training that led to them."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from recsys_cl.evaluation.drawing import BASELINES, DASH, DASHED, MODEL, MUTED, label_ends, svg
 from recsys_cl.evaluation.facts import EvaluationReport, Marks, TrainingFacts
 from recsys_cl.evaluation.findings import headline, ks_of, label, metric_label
-
-# Drawn in these, then replaced by variables of the page, so that one drawing suits a light and a dark page.
-_INK, _MUTED, _RULE = "#010101", "#020202", "#030303"
-_MODEL = "#040404"
-_BASELINES = ("#050505", "#060606", "#070707", "#080808", "#090909")
-_VARIABLES = {
-    _INK: "--ink",
-    _MUTED: "--muted",
-    _RULE: "--rule",
-    _MODEL: "--model",
-    **{color: f"--baseline-{number}" for number, color in enumerate(_BASELINES, 1)},
-}
-_SETTINGS: dict[Any, Any] = {
-    "svg.hashsalt": "recsys_cl",
-    "svg.fonttype": "none",
-    "font.size": 10,
-    "axes.edgecolor": _RULE,
-    "axes.labelcolor": _MUTED,
-    "xtick.color": _MUTED,
-    "ytick.color": _MUTED,
-    "text.color": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.axisbelow": True,
-    "grid.color": _RULE,
-    "grid.linewidth": 0.7,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "lines.solid_capstyle": "round",
-}
-_DASH = "\N{EN DASH}"
-_WIDTH, _HEIGHT = 5.6, 3.5  # inches; the page scales them
 
 
 def all_plots(report: EvaluationReport) -> dict[str, str]:
@@ -66,29 +25,12 @@ def all_plots(report: EvaluationReport) -> dict[str, str]:
     if report.training is not None and report.training.curve:
         training = report.training
         drawings["training"] = lambda figure: _training(figure, training)
-    return {name: _svg(draw, name) for name, draw in drawings.items()}
-
-
-def _svg(draw: Callable[[Figure], None], name: str) -> str:
-    with mpl.rc_context(_SETTINGS):
-        figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
-        draw(figure)
-        stream = io.StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
-    text = stream.getvalue()
-    text = text[text.index("<svg") :]
-    for color, variable in _VARIABLES.items():
-        text = text.replace(color, f"var({variable})")
-    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}-", text)  # ids must differ within a page
-    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
-    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
-    return text.replace("<svg", '<svg role="img"', 1).strip()
+    return {name: svg(draw, name) for name, draw in drawings.items()}
 
 
 def _styles(report: EvaluationReport) -> list[tuple[Marks, str, float]]:
-    colors = iter(_BASELINES * (1 + len(report.marks) // len(_BASELINES)))
-    return [(m, _MODEL, 2.4) if m.role == "model" else (m, next(colors), 1.4) for m in report.marks]
+    colors = iter(BASELINES * (1 + len(report.marks) // len(BASELINES)))
+    return [(m, MODEL, 2.4) if m.role == "model" else (m, next(colors), 1.4) for m in report.marks]
 
 
 def _recall_curves(figure: Figure, report: EvaluationReport) -> None:
@@ -109,25 +51,7 @@ def _recall_curves(figure: Figure, report: EvaluationReport) -> None:
     axes.set_xlabel("k, length of the list")
     axes.set_ylabel("recall")
     axes.set_ylim(bottom=0)
-    _label_ends(axes, ks[-1], ends)
-
-
-def _label_ends(axes: Axes, x: float, ends: Sequence[tuple[float, str, str, bool]]) -> None:
-    """Write names where lines end, pushed apart so that none covers another."""
-    gap = 0.068 * (axes.get_ylim()[1] - axes.get_ylim()[0])
-    floor = -float("inf")
-    for y, text, color, strong in sorted(ends):
-        floor = max(y, floor + gap)
-        axes.annotate(
-            text,
-            (x, floor),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            color=color,
-            fontweight="bold" if strong else "normal",
-            annotation_clip=False,
-        )
+    label_ends(axes, ks[-1], ends)
 
 
 def _slices(figure: Figure, report: EvaluationReport, by: str) -> None:
@@ -139,14 +63,14 @@ def _slices(figure: Figure, report: EvaluationReport, by: str) -> None:
         recalls = [part.metrics.get(metric, 0.0) for part in marks.slices if part.by == by]
         axes.plot(range(len(recalls)), recalls, color=color, linewidth=width, marker="o", markersize=width * 1.9)
         ends.append((recalls[-1], label(marks.name), color, marks.role == "model"))
-    axes.set_xticks(range(len(first)), [f"{part.label.replace(' to ', _DASH)}\n{part.users:,}" for part in first])
+    axes.set_xticks(range(len(first)), [f"{part.label.replace(' to ', DASH)}\n{part.users:,}" for part in first])
     axes.set_xlabel(
         "items in the history, and users" if by == "history_length" else "popularity of the item, and users"
     )
     axes.set_ylabel(metric_label(metric))
     axes.set_ylim(bottom=0)
     axes.margins(x=0.06)
-    _label_ends(axes, len(first) - 1, ends)
+    label_ends(axes, len(first) - 1, ends)
 
 
 def _catalogue(figure: Figure, report: EvaluationReport) -> None:
@@ -157,7 +81,7 @@ def _catalogue(figure: Figure, report: EvaluationReport) -> None:
         x, y = marks.metrics[f"coverage_at_{k}"], marks.metrics[f"popularity_lift_at_{k}"]
         axes.scatter([x], [y], s=34 * width, color=color, zorder=3, linewidth=0)
         points.append((y, x, label(marks.name), color, marks.role == "model"))
-    axes.axhline(1.0, color=_MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+    axes.axhline(1.0, color=MUTED, linewidth=0.9, linestyle=DASHED)
     axes.set_xlim(0, max(1.12 * max(x for _, x, *_ in points), 0.02))
     axes.set_ylim(0, 1.12 * max(1.0, *(y for y, *_ in points)))
     _label_points(axes, points)
@@ -191,16 +115,16 @@ def _training(figure: Figure, training: TrainingFacts) -> None:
     validated = [epoch for epoch in training.curve if epoch.validation is not None]
     panels = figure.subplots(2 if validated else 1, 1, sharex=True, squeeze=False)[:, 0]
     epochs = [epoch.epoch for epoch in training.curve]
-    panels[0].plot(epochs, [epoch.loss for epoch in training.curve], color=_MUTED, linewidth=1.8)
+    panels[0].plot(epochs, [epoch.loss for epoch in training.curve], color=MUTED, linewidth=1.8)
     panels[0].set_ylabel("loss, nats")
     if validated:
         figures = [epoch.validation for epoch in validated]
-        panels[1].plot([epoch.epoch for epoch in validated], figures, color=_MODEL, linewidth=2.2)
+        panels[1].plot([epoch.epoch for epoch in validated], figures, color=MODEL, linewidth=2.2)
         panels[1].set_ylabel("validation " + metric_label(training.validation_metric))
         best = [e for e in validated if e.epoch == training.best_epoch]
-        panels[1].scatter([e.epoch for e in best], [e.validation for e in best], s=50, color=_MODEL, zorder=3)
+        panels[1].scatter([e.epoch for e in best], [e.validation for e in best], s=50, color=MODEL, zorder=3)
     for axes in panels:
-        axes.axvline(training.best_epoch, color=_MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+        axes.axvline(training.best_epoch, color=MUTED, linewidth=0.9, linestyle=DASHED)
         axes.xaxis.get_major_locator().set_params(integer=True)
     figure.align_ylabels()
     panels[-1].set_xlabel("epoch; the dashed line marks the one that was kept")

@@ -27,6 +27,8 @@ class Negatives:
         uniform: items drawn uniformly.
         popular: items drawn by ``popularity``.
         popularity: (n_items,) float64, adding up to one; None where none are drawn by it.
+        untaken: (n_items,) bool, items that nobody took: to go without them says nothing, so they are no negatives;
+            None where there are none.
     """
 
     n_items: int
@@ -34,12 +36,15 @@ class Negatives:
     uniform: int = 0
     popular: int = 0
     popularity: npt.NDArray[np.float64] | None = None
+    untaken: npt.NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, histories: Histories, config: TrainConfig) -> Self:
         """Return what is asked for; popularity is a power of interactions, as in word2vec (Mikolov et al. 2013)."""
+        counts = histories.counts()
+        untaken = counts == 0
         weights = (
-            histories.counts().astype(np.float64) ** config.popularity_exponent if config.popular_negatives else None
+            counts.astype(np.float64) ** config.popularity_exponent * ~untaken if config.popular_negatives else None
         )
         return cls(
             histories.n_items,
@@ -47,6 +52,7 @@ class Negatives:
             config.uniform_negatives,
             config.popular_negatives,
             None if weights is None else weights / weights.sum(),
+            untaken if untaken.any() else None,
         )
 
     def drawn(self, rng: np.random.Generator) -> npt.NDArray[np.int32]:
@@ -70,6 +76,8 @@ class Negatives:
         expected = self._expected[candidates] + self.in_batch * positives * shares[candidates]
         if not self.in_batch:
             expected[:positives] = np.inf
+        if self.untaken is not None:
+            expected[self.untaken[candidates]] = np.inf
         return np.log(expected).astype(np.float32)
 
     def log_inclusion(self, expected: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
@@ -82,7 +90,10 @@ class Negatives:
         if self.popularity is not None:
             missed *= (1 - self.popularity) ** self.popular
         with np.errstate(divide="ignore"):
-            return np.log1p(-missed).astype(np.float32)
+            log_chance = np.log1p(-missed)
+        if self.untaken is not None:
+            log_chance[self.untaken] = np.inf
+        return log_chance.astype(np.float32)
 
     @cached_property
     def _expected(self) -> npt.NDArray[np.float64]:

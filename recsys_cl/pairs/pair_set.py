@@ -13,6 +13,7 @@ import numpy.typing as npt
 from recsys_cl.config import PairsConfig
 from recsys_cl.errors import InputError, IntegrityError
 from recsys_cl.files import digest_of, read_json, sha256, whole_folder, write_json
+from recsys_cl.pairs.categories import Categories
 from recsys_cl.pairs.histories import Histories
 
 PAIR = np.dtype(
@@ -37,6 +38,7 @@ class PairSet:
         log_q: (n_items,) float32, log of the share of pairs whose positive is the item: the distribution from
             which in-batch negatives come; -inf for an item that is no pair's positive.
         histories: every user's whole history, memory-mapped.
+        categories: of the items, memory-mapped; None where none are known.
         digest: SHA-256 of the content and the settings, by which checkpoints know this set.
     """
 
@@ -45,6 +47,7 @@ class PairSet:
     shards: tuple[npt.NDArray[np.void], ...]
     log_q: npt.NDArray[np.float32]
     histories: Histories
+    categories: Categories | None
     digest: str
 
     def __len__(self) -> int:
@@ -88,13 +91,16 @@ class PairSet:
         }
 
 
-def write_pairs(histories: Histories, folder: Path, config: PairsConfig) -> PairSet:
+def write_pairs(
+    histories: Histories, folder: Path, config: PairsConfig, categories: Categories | None = None
+) -> PairSet:
     """Write one pair for each interaction of ``histories`` to ``folder``, whole or not at all, and open it.
 
     Args:
         histories: one row for each user of the vocabulary, from the training part alone.
         folder: where the set shall lie; replaced if it exists.
         config: what a pair's history is and how pairs are weighted.
+        categories: of the items, where they are known.
 
     Raises:
         InputError: there is no interaction, or a value cannot be a weight.
@@ -106,6 +112,8 @@ def write_pairs(histories: Histories, folder: Path, config: PairsConfig) -> Pair
         for number, shard in enumerate(_shards(histories, config)):
             np.save(scratch / f"pairs-{number:05d}.npy", shard)
         np.save(scratch / "log_q.npy", log_frequencies(histories.counts()))
+        if categories is not None:
+            np.save(scratch / "categories.npy", categories)
         for name in ("indptr", "item_nums", "times", "values"):
             if (array := getattr(histories, name)) is not None:
                 np.save(scratch / f"{name}.npy", array)
@@ -132,7 +140,9 @@ def open_pairs(folder: Path) -> PairSet:
     )
     shards = tuple(array for name, array in arrays.items() if name.startswith("pairs-"))
     config = PairsConfig.of(manifest["config"])
-    return PairSet(folder, config, shards, arrays["log_q.npy"], histories, manifest["digest"])
+    return PairSet(
+        folder, config, shards, arrays["log_q.npy"], histories, arrays.get("categories.npy"), manifest["digest"]
+    )
 
 
 def log_frequencies(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

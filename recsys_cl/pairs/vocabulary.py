@@ -32,11 +32,15 @@ class Vocabulary:
     item_kind: IdKind
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, user_kind: IdKind, item_kind: IdKind) -> Self:
-        """Number the users and items of ``frame`` (`user_id`, `item_id`), which should be training data only."""
+    def fit(cls, frame: pl.DataFrame, user_kind: IdKind, item_kind: IdKind, listed: pl.Series | None = None) -> Self:
+        """Number the users and items of ``frame`` (`user_id`, `item_id`), which should be training data only.
+
+        Items that are ``listed`` besides (ids as text), and that nobody took, are numbered with them.
+        """
+        items = frame["item_id"] if listed is None else frame["item_id"].append(listed.cast(pl.String))
         return cls(
             frame["user_id"].unique().sort().rename("user_id"),
-            frame["item_id"].unique().sort().rename("item_id"),
+            items.unique().sort().rename("item_id"),
             user_kind,
             item_kind,
         )

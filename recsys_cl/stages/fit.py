@@ -58,7 +58,7 @@ class Fitter:
         self.job.reporter.say(f"{_SAID[self.fitted_on]}: {how_fitted(made, ())}, {made.dim:,} dimensions.")
         trained = self._trained(recipe, like, folder.with_name(f"{folder.name}-checkpoints"))
         facts = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name != "towers"}
-        facts |= made.model_dump(include={"method", "dim", "positives", "taught", "readings"}) | {
+        facts |= made.model_dump(include={"method", "dim", "positives", "taught", "readings", "learned"}) | {
             "validation_metric": self._metric
         }
         facts |= {name: like[name] for name in ("kept", "tried") if like and name in like}
@@ -125,7 +125,15 @@ class Fitter:
         if config.method == "spectral":
             return FitFacts(name=name, method=config.method, dim=config.dim, positives=positives)
         readings = len(readings_of(config, ordered=self.prepared.ordered))
-        return FitFacts(name=name, method=config.method, dim=config.dim, taught=config.taught, readings=readings)
+        by_default = TrainConfig().learned
+        return FitFacts(
+            name=name,
+            method=config.method,
+            dim=config.dim,
+            taught=config.taught,
+            readings=readings,
+            learned=config.learned if config.learned != by_default else "",
+        )
 
     def _trained(self, recipe: Recipe, like: dict[str, Any] | None, checkpoints: Path) -> Trained:
         config, length = recipe.train, self.pairs.config.history_length
@@ -144,6 +152,8 @@ class Fitter:
                 lists = lists_of(teacher, histories, config.taught_items, users)
         if start is not None and config.method == "spectral":
             return Trained.in_closed_form(start)
+        if config.pretrain:
+            start = self._pretrained(config, start, checkpoints / "pretraining")
         return train(
             self.pairs,
             len(self.pairs.histories),
@@ -158,6 +168,21 @@ class Fitter:
             checkpoints=checkpoints,
             reporter=self.job.reporter,
         )
+
+    def _pretrained(self, config: TrainConfig, start: TwoTower | None, checkpoints: Path) -> TwoTower:
+        """Return towers that learned what comes first, all epochs of it: nothing is validated by users and items."""
+        self.job.reporter.say(f"First: {', '.join(map(str, config.pretrain))}.")
+        return train(
+            self.pairs,
+            len(self.pairs.histories),
+            config.pretraining,
+            ordered=self.prepared.ordered,
+            seed=self.job.config.seed,
+            device=self.job.config.device,
+            start=start,
+            checkpoints=checkpoints,
+            reporter=self.job.reporter,
+        ).towers
 
     def _figure(self, config: TrainConfig, judge: Judge, towers: TwoTower) -> float:
         """Return what validation gives, as the towers would be served: with their best prior."""

@@ -67,7 +67,7 @@ def _named(config: RunConfig) -> Iterator[tuple[str, str]]:
     yield QUERY_ENCODERS, config.train.query_encoder
     yield CANDIDATE_ENCODERS, config.train.candidate_encoder
     yield SIMILARITIES, config.train.similarity
-    yield from ((OBJECTIVES, one.name) for one in config.train.objective)
+    yield from ((OBJECTIVES, one.name) for one in (*config.train.objective, *config.train.pretrain))
     yield TEMPERINGS, config.train.tempering.name
     if config.train.loss is not None:
         yield LOSSES, config.train.loss.name
@@ -79,6 +79,15 @@ def _named(config: RunConfig) -> Iterator[tuple[str, str]]:
 
 def _require_settings(train: TrainConfig) -> None:
     """Refuse a method's own settings that it does not know, and methods that cannot go together."""
+    for phase in (train, train.pretraining) if train.pretrain else (train,):
+        _require_weights(phase)
+    require_comparable(train.query_encoder, train.candidate_encoder, train.similarity)
+    for size, setting in _queues(train):
+        if size:
+            require_room(size, train.batch_size, setting)
+
+
+def _require_weights(train: TrainConfig) -> None:
     methods = [(OBJECTIVES, one) for one in train.objective]
     methods += [(LOSSES, train.loss)] if train.loss is not None else []
     for family, method in (*methods, (TEMPERINGS, train.tempering)):
@@ -98,10 +107,6 @@ def _require_settings(train: TrainConfig) -> None:
             "them. Say --loss none, or leave the objective out."
         )
     _require_sense(train)
-    require_comparable(train.query_encoder, train.candidate_encoder, train.similarity)
-    for size, setting in _queues(train):
-        if size:
-            require_room(size, train.batch_size, setting)
 
 
 def _require_sense(train: TrainConfig) -> None:
@@ -126,7 +131,7 @@ def _require_sense(train: TrainConfig) -> None:
 
 def _queues(train: TrainConfig) -> Iterator[tuple[int, str]]:
     yield train.queue_size, "--queue-size"
-    for one in train.objective:
+    for one in (*train.objective, *train.pretrain):
         config = member(OBJECTIVES, one.name).Config.of(one.settings)
         yield getattr(config, "queue_size", 0), f"{one.name}:queue_size"
 

@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 import polars as pl
 
+from recsys_cl.errors import InputError
 from recsys_cl.files import read_json, whole_folder, write_json
 from recsys_cl.interactions.schema import Interactions
 from recsys_cl.interactions.snapshot import Snapshot, load, open_snapshot
 from recsys_cl.interactions.split import Split, split
+from recsys_cl.pairs.categories import categories_of
 from recsys_cl.pairs.histories import Histories, histories_of
 from recsys_cl.pairs.pair_set import PairSet, open_pairs, write_pairs
 from recsys_cl.pairs.vocabulary import Vocabulary
@@ -99,15 +101,23 @@ def prepare(job: Job, snapshot: Snapshot) -> Prepared:
 
 
 def add_pairs(job: Job, prepared: Prepared, fitted_on: FittedOn) -> None:
-    """Write the vocabulary and the pairs of what ``fitted_on`` names, unless they are there."""
+    """Write the vocabulary and the pairs of what ``fitted_on`` names, unless they are there.
+
+    Raises:
+        InputError: all listed items are asked for, and none are listed.
+    """
     folder = prepared.folder / fitted_on
     if folder.exists():
         return
-    learned = prepared.seen(fitted_on)
-    vocabulary = Vocabulary.fit(learned, prepared.facts["user_kind"], prepared.facts["item_kind"])
+    learned, items, config = prepared.seen(fitted_on), prepared.items(), job.config.pairs
+    if config.catalogue == "listed" and items is None:
+        raise InputError("No file lists what there is to recommend; give one with --items, or say --catalogue taken.")
+    listed = items["item_id"] if items is not None and config.catalogue == "listed" else None
+    vocabulary = Vocabulary.fit(learned, prepared.facts["user_kind"], prepared.facts["item_kind"], listed)
     with whole_folder(folder) as scratch:
         vocabulary.save(scratch)
-        write_pairs(histories_of(learned, vocabulary), scratch / "pairs", job.config.pairs)
+        histories = histories_of(learned, vocabulary)
+        write_pairs(histories, scratch / "pairs", config, categories_of(items, vocabulary))
 
 
 def open_prepared(folder: Path) -> Prepared:

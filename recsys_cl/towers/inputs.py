@@ -39,7 +39,7 @@ class CandidateInputs:
     Attributes:
         item_rows: (i, d) rows of the item table.
         items: (n,) int64 into ``item_rows``.
-        features: (n, f) what else is known of the items; None where nothing is.
+        features: (n, f) float32, what else is known of the items, such as 1 for each category; None where nothing is.
     """
 
     item_rows: torch.Tensor

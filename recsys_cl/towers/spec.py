@@ -30,6 +30,7 @@ class TowerSpec(Settings):
     similarity: str = Field(description="member of towers.similarities")
     history_length: int = Field(ge=1, description="most recent items of a history that count")
     item_bias: bool = Field(False, description="whether an item has a learned score of its own, whoever asks")
+    n_features: int = Field(0, ge=0, description="categories of an item, for an encoder that heeds them")
     readings: tuple[Reading, ...] = Field((), description="ways to read a history, for an encoder that heeds age")
 
 

@@ -52,6 +52,7 @@ class TwoTower:
             The first two have no rows where the query encoder does not read them, the last none where there is no
             `TowerSpec.item_bias`.
         prior: (n_items,) float32 that is added to an item's score for every query; nought unless `set_prior` set it.
+        features: (n_items, f) uint8, what an item is, besides being itself; no columns where its encoder does not ask.
         query: the user tower.
         candidate: the item tower.
         similarity: member of `similarities`, by which what they give is compared.
@@ -67,6 +68,7 @@ class TwoTower:
         }
         self.tables["bias"] = torch.zeros(spec.n_items if spec.item_bias else 0, 1, device=device)
         self.prior = torch.zeros(spec.n_items, device=device)
+        self.features = torch.zeros(spec.n_items, spec.n_features, dtype=torch.uint8, device=device)
         self.query: nn.Module = encoder(spec).to(device)
         candidate = member(CANDIDATE_ENCODERS, spec.candidate_encoder).Encoder
         self.candidate: nn.Module = candidate(spec).to(device)
@@ -129,11 +131,15 @@ class TwoTower:
         vectors = np.empty((self.spec.n_items, self.compared_dim), dtype=np.float32)
         for start in range(0, self.spec.n_items, block):
             items = torch.arange(start, min(start + block, self.spec.n_items), device=self.device)
-            encoded = self.encode_candidates(CandidateInputs(self.tables["item"], items))
+            encoded = self.encode_candidates(CandidateInputs(self.tables["item"], items, self.features_of(items)))
             vectors[start : start + block] = encoded.float().cpu().numpy()
         if not (with_offsets and self._offsets.any()):
             return vectors
         return np.hstack([vectors, self._offsets.float().cpu().numpy()[:, None]])
+
+    def features_of(self, items: torch.Tensor) -> torch.Tensor | None:
+        """Return the features of items by number (n,), (n, f) float32; None where the item tower asks for none."""
+        return self.features[items].float() if self.spec.n_features else None
 
     def set_prior(self, prior: npt.NDArray[np.float32]) -> None:
         """Set what is added to the score of each item, (n_items,) float32, for every query alike."""
@@ -143,6 +149,8 @@ class TwoTower:
         """Return every weight by name, sharing memory with the towers."""
         encoders = {"query": self.query, "candidate": self.candidate}
         weights = {f"{name}_table": table for name, table in self.tables.items()} | {"item_prior": self.prior}
+        if self.spec.n_features:
+            weights["item_features"] = self.features
         for prefix, encoder in encoders.items():
             weights |= {f"{prefix}.{name}": tensor.detach() for name, tensor in encoder.state_dict().items()}
         return weights

@@ -88,12 +88,12 @@ class Checkpoints:
         return Standing.of(content["standing"])
 
     def save_best(self, learner: Learner, epoch: int) -> None:
-        """Keep the towers as they are after this epoch, the best so far."""
+        """Keep the towers as they would serve after this epoch, the best so far."""
         if self.folder is None:
-            self._best_state = {name: tensor.clone() for name, tensor in learner.towers.state().items()}
+            self._best_state = {name: tensor.clone() for name, tensor in learner.served().state().items()}
         else:
             with whole_folder(self._best(epoch)) as scratch:
-                learner.towers.save(scratch)
+                learner.served().save(scratch)
 
     def restore_best(self, learner: Learner, epoch: int) -> None:
         """Bring the towers back to what they were after the best epoch.

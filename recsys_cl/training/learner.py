@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from recsys_cl.config import TrainConfig
 from recsys_cl.contrast import cores
-from recsys_cl.contrast.context import Categories, Context
+from recsys_cl.contrast.context import Context
 from recsys_cl.contrast.mixture import Mixture
 from recsys_cl.contrast.step import Numbers, Step
 from recsys_cl.errors import ConfigError
@@ -35,22 +35,16 @@ class Learner:
         steps: taken so far, () int64.
     """
 
-    def __init__(
-        self,
-        pairs: PairSet,
-        spec: TowerSpec,
-        config: TrainConfig,
-        seed: int,
-        device: torch.device,
-        categories: Categories = None,
-    ) -> None:
+    def __init__(self, pairs: PairSet, spec: TowerSpec, config: TrainConfig, seed: int, device: torch.device) -> None:
         self.config = config
         self.seed = seed
         self.towers = TwoTower(spec, device)
+        if spec.n_features and pairs.categories is not None:
+            self.towers.features.copy_(torch.from_numpy(np.array(pairs.categories)))
         _start_tables(self.towers, pairs, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.objective = Mixture(Context(config, self.towers, pairs.histories, categories)).to(device)
+            self.objective = Mixture(Context(config, self.towers, pairs.histories, pairs.categories)).to(device)
         self.rows = RowAdam(self.towers.tables, config.weight_decay)
         self.steps = torch.zeros((), dtype=torch.int64)
         self._weights = [
@@ -89,7 +83,9 @@ class Learner:
         return float(loss.detach())
 
     def start_from(self, start: TwoTower) -> None:
-        """Take over the directions of the tables of ``start``, and of histories the lengths relative to each other.
+        """Go on from towers of the same make, or take over the directions of the tables of others.
+
+        Of histories, the lengths relative to each other are taken over as well.
 
         Candidates take length one, histories one on average: lengths at which the learning rate is right. Each reading
         of histories starts from the first columns of ``start``; columns beyond all readings stay as they are.
@@ -97,6 +93,9 @@ class Learner:
         Raises:
             ConfigError: histories are read in another table than those of ``start``.
         """
+        if start.spec == self.towers.spec:  # an earlier training of the very same towers
+            self.towers.set_state(start.state())
+            return
         if start.history_table != self.towers.history_table:
             raise ConfigError(
                 f"Towers that read histories in the table {start.history_table!r} cannot start the query encoder "
@@ -109,6 +108,11 @@ class Learner:
         lengths, taken = contexts.norm(dim=1), slice(sum(columns))
         self.towers.tables["item"][:, taken] = functional.normalize(items)
         self.towers.tables[self.towers.history_table][:, taken] = contexts / lengths[lengths > 0].mean()
+
+    def served(self) -> TwoTower:
+        """Return the towers as they would serve; their tables must be up to date."""
+        served: TwoTower = self.objective.served(self.towers)
+        return served
 
     def settle(self, learning_rate: float) -> None:
         """Bring the tables up to date, before they are read as a whole."""

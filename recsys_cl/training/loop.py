@@ -18,6 +18,7 @@ from scipy.stats import trim_mean
 from recsys_cl.config import TrainConfig
 from recsys_cl.contrast.cores import one_thread_each
 from recsys_cl.errors import InputError, TrainingError
+from recsys_cl.families import member
 from recsys_cl.files import digest_of
 from recsys_cl.pairs.assembly import Assembly
 from recsys_cl.pairs.batches import Batches
@@ -28,7 +29,7 @@ from recsys_cl.pairs.negatives import Negatives
 from recsys_cl.pairs.pair_set import PairSet
 from recsys_cl.progress import SILENT, Advance, Reporter
 from recsys_cl.towers.spec import Reading, TowerSpec, shared_out
-from recsys_cl.towers.two_tower import TwoTower
+from recsys_cl.towers.two_tower import CANDIDATE_ENCODERS, TwoTower
 from recsys_cl.training.checkpoint import Checkpoints
 from recsys_cl.training.device import device_of
 from recsys_cl.training.learner import Learner
@@ -166,8 +167,14 @@ def tower_spec(pairs: PairSet, n_users: int, config: TrainConfig, *, ordered: bo
         similarity=config.similarity,
         history_length=pairs.config.history_length,
         readings=readings_of(config, ordered=ordered),
+        n_features=_features(pairs, config),
         item_bias=config.item_bias,
     )
+
+
+def _features(pairs: PairSet, config: TrainConfig) -> int:
+    encoder = member(CANDIDATE_ENCODERS, config.candidate_encoder).Encoder
+    return pairs.categories.shape[1] if encoder.takes_features and pairs.categories is not None else 0
 
 
 def dealt(
@@ -250,7 +257,7 @@ def _close_epoch(learner: Learner, batches: Deal, standing: Standing, validate: 
     config = learner.config
     rate = learning_rate(_steps_before(standing, batches) - 1, batches.steps * config.epochs, config)
     learner.settle(rate)
-    validation = None if validate is None else float(validate(learner.towers))
+    validation = None if validate is None else float(validate(learner.served()))
     return standing.after_epoch(validation, rate, config.patience)
 
 

@@ -44,8 +44,8 @@ def decoupled(one, positive):
     return -math.log(math.exp(positive / one.temperature) / sum_of_negatives(one)) if one.negatives else 0.0
 
 
-def bilateral(one, _positive, power):
-    mean = sum_of_positives(one) / len(one.positives)
+def bilateral(one, positive, power, pooled):
+    mean = sum_of_positives(one) / len(one.positives) if pooled else math.exp(positive / one.temperature)
     return -math.log(mean / sum_of_negatives(one) ** power) if one.negatives else 0.0
 
 
@@ -100,7 +100,8 @@ SLOW = [
     ("supcon", {"form": "out"}, supcon_out),
     ("supcon", {"form": "in"}, supcon_in),
     ("decoupled", {}, decoupled),
-    ("bilateral_softmax", {"power": 1.3}, bilateral),
+    ("bilateral_softmax", {"power": 1.3, "pooled": False}, bilateral),
+    ("bilateral_softmax", {"power": 1.3, "pooled": True}, bilateral),
     ("debiased", {"positive_prior": 0.05}, debiased),
     ("debiased", {"positive_prior": 0.6}, debiased),
     ("hard_negatives", {"hardness": 0.7}, hard_negatives),

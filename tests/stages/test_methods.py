@@ -102,6 +102,8 @@ def test_settings_of_the_closed_form_make_another_run(prepared, tmp_path):
 def test_a_gradient_run_may_use_any_encoder_and_single_pairs(prepared, tmp_path):
     for encoder in members(QUERY_ENCODERS):
         settings = {"query_encoder": encoder, "targets": "one"}
+        if encoder == "gaussian_history":
+            settings |= {"candidate_encoder": "gaussian_item_id", "similarity": "wasserstein"}
         require_sound(job(tmp_path, method="gradient", **settings).config)
         towers = trained(prepared, tmp_path, method="gradient", epochs=1, **settings).towers("train")
         assert towers.spec.query_encoder == encoder

@@ -14,24 +14,26 @@ from recsys_cl.contrast.scored import Scored
 
 
 class Config(Settings):
-    """How unlike the two sides are."""
+    """How unlike the two sides are, and what the positive side is."""
 
     power: float = Field(
         1.1, gt=0, description="weight of the negative side: the positives' temperature over the negatives'"
     )
+    pooled: bool = Field(False, description="pool a query's positives in one mean, inside of the logarithm")
 
 
-def bilateral_softmax(scored: Scored, power: float) -> torch.Tensor:
-    """Return -log mean e^s+ + power log sum e^s- of each query, (p,), the same for all positives of a query.
+def bilateral_softmax(scored: Scored, power: float, *, pooled: bool = False) -> torch.Tensor:
+    """Return -s+ + power log sum e^s- of each positive, (p,); nought where there is no negative.
 
-    The mean inside the logarithm lets positives that score low, and may be noise, teach less. It is nought where there
-    is no negative.
+    Pooled, the mean of a query's e^s+ stands in the place of each: positives that score low, and may be noise, teach
+    less.
     """
-    positives = scored.positive_log_sum - scored.positive_count.log()
-    losses = (power * scored.negative_log_sum - positives)[scored.rows]
-    return losses.masked_fill(scored.unopposed, 0.0)
+    positives = scored.positive
+    if pooled:
+        positives = (scored.positive_log_sum - scored.positive_count.log())[scored.rows]
+    return (power * scored.negative_log_sum[scored.rows] - positives).masked_fill(scored.unopposed, 0.0)
 
 
 def loss(contrast: Contrast, config: Config) -> torch.Tensor:
     """Return the mean loss."""
-    return loss_of_logits(contrast, partial(bilateral_softmax, power=config.power))
+    return loss_of_logits(contrast, partial(bilateral_softmax, **config.model_dump()))

@@ -11,6 +11,7 @@ from recsys_cl.config import Settings
 from recsys_cl.contrast.context import Context
 from recsys_cl.contrast.momentum import Following
 from recsys_cl.contrast.step import Rows, Step
+from recsys_cl.towers.two_tower import TwoTower
 
 USES_NEGATIVES = False
 
@@ -53,6 +54,19 @@ class Objective(nn.Module):
         if self.following is not None:
             self.following.observe(step)
 
+    def served(self, towers: TwoTower) -> TwoTower:
+        """Return towers whose users are predicted items, which is what is nearest to those that a user took.
+
+        A linear map of a sum over a history is the sum over mapped items, so the map goes into the context table. Where
+        histories are read in several ways, or in the table of the candidates, it can't, and towers stay as they are.
+        """
+        if not self.config.predictor or towers.history_table != "context" or len(towers.readings) != 1:
+            return towers
+        served = TwoTower(towers.spec, towers.device)
+        served.set_state(towers.state())
+        served.tables["context"].copy_(self.predictor(towers.tables["context"]).detach())
+        return served
+
     def _targets(self, step: Step, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
         if self.following is None:
             return step.users, step.items
@@ -63,9 +77,8 @@ class Objective(nn.Module):
 
 def _identity(dim: int) -> nn.Linear:
     """Return a linear map that begins as none at all."""
-    linear = nn.Linear(dim, dim)
+    linear = nn.Linear(dim, dim, bias=False)
     nn.init.eye_(linear.weight)
-    nn.init.zeros_(linear.bias)
     return linear
 
 

@@ -97,12 +97,13 @@ class Objective(nn.Module):
         return entries_of(step.numbers.taken_rows, step.numbers.taken, self.items.held()[0])
 
     def _known_users(self, step: Step) -> torch.Tensor:
-        """Return which entries of candidates by queued users join an item and a user who took it."""
+        """Return which entries of the items found by queued users join an item and a user who took it."""
         users = self.users.held()[0].cpu().numpy()
         lengths = self._histories.lengths[users]
         taken = self._histories.item_nums[positions(self._histories.indptr[users], lengths)]
         device = step.users.device
         rows = torch.from_numpy(row_numbers(lengths)).to(device)
-        entries = entries_of(rows, torch.from_numpy(taken).long().to(device), step.numbers.candidates)
-        n = len(step.numbers.candidates)
+        items = step.numbers.candidates[step.contrast.found]
+        entries = entries_of(rows, torch.from_numpy(taken).long().to(device), items)
+        n = len(items)
         return (entries % n * len(users) + entries // n).sort().values

@@ -22,6 +22,7 @@ class Encoder(nn.Module):
     """
 
     gaussian = True
+    takes_features = False
 
     def __init__(self, spec: TowerSpec) -> None:
         super().__init__()

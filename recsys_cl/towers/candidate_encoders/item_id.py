@@ -18,6 +18,7 @@ class Encoder(nn.Module):
     """
 
     gaussian = False
+    takes_features = False
 
     def __init__(self, spec: TowerSpec) -> None:
         super().__init__()

@@ -1,0 +1,121 @@
+"""One training on the training part of a real log, and what validation says of it epoch by epoch."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.quality import LOGS, answer_of
+from benchmarks.real_log import SHARED
+from recsys_cl.config import load_config
+from recsys_cl.evaluation import metrics
+from recsys_cl.retrieval.rough import rank_roughly
+from recsys_cl.stages.fit import Fitter
+from recsys_cl.stages.foresight import require_sound
+from recsys_cl.stages.ingest import Source, ingest
+from recsys_cl.stages.job import Job
+from recsys_cl.stages.judge import some_of
+from recsys_cl.stages.pairs import prepare
+from recsys_cl.towers.two_tower import TwoTower
+from recsys_cl.training.loop import train
+from recsys_cl.workspace import Workspace
+
+_K, _USERS, _ITEMS = 20, 4096, 2000
+_BUCKETS = (1, 6, 11, 21, 51, 1 << 30)  # lengths of history
+_ALWAYS = {"method": "gradient", "budget": "0s", "embedding_dim": 64, "patience": 1000}
+
+
+def trained_apart(log: str, home: Path, settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Train in a process of its own, so that its peak memory is its own; return what `trained` returns."""
+    given = json.dumps({"log": log, "settings": settings, "seed": seed})
+    return answer_of("benchmarks.studies.trained", "--home", str(home), "--given", given)
+
+
+def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Train by such settings; return figures of each epoch, seconds and memory.
+
+    Returns:
+        ``recall`` and ``ndcg`` of each epoch, ``cosine`` (mean between different items) and ``rank`` (effective, Roy
+        and Vetterli 2007) of each; ``by_history``, recall by length of history after the last; ``seconds``;
+        ``peak_mib`` of the process beyond what it held before training.
+    """
+    log, workspace = LOGS[log_name], Workspace.at(home)
+    config = load_config(None, {**log.settings, **_ALWAYS, **settings, "seed": seed})
+    require_sound(config, until="train")
+    job = Job(workspace, log_name, config, workspace.tracking_uri, datetime.now(UTC))
+    with workspace.held():
+        prepared = prepare(job, ingest(job, Source((SHARED / log.file,), test=SHARED / log.test if log.test else None)))
+    fitter = Fitter(job, prepared, "train")
+    if fitter.validation is None:
+        raise SystemExit(f"Nobody in the validation part of {log_name} can be asked.")
+    asked = some_of(fitter.validation, _USERS, seed=0)
+    found: dict[str, Any] = {"recall": [], "ndcg": [], "cosine": [], "rank": []}
+    recalls: list[npt.NDArray[np.float64]] = []
+
+    def validate(towers: TwoTower) -> float:
+        items = towers.item_vectors(with_offsets=False)
+        ranked = rank_roughly(towers.query_vectors(asked.queries), towers.item_vectors(), asked.queries.histories, _K)
+        hits = asked.hits(ranked)
+        recalls[:] = [metrics.recall_at_k(hits, asked.n_relevant, _K)]
+        figures = recalls[0].mean(), metrics.ndcg_at_k(hits, asked.n_relevant, _K).mean(), *_spread(items)
+        for name, figure in zip(found, figures, strict=True):
+            found[name].append(round(float(figure), 5))
+        return float(figures[1])
+
+    held, began = _peak_mib(), time.monotonic()
+    train(
+        fitter.pairs,
+        len(fitter.pairs.histories),
+        config.train,
+        ordered=prepared.ordered,
+        seed=seed,
+        device="cpu",
+        validate=validate,
+    )
+    lengths = asked.queries.histories.lengths
+    within = [(lengths >= low) & (lengths < high) for low, high in pairwise(_BUCKETS)]
+    by_history = [[int(some.sum()), float(recalls[0][some].mean()) if some.any() else None] for some in within]
+    return found | {
+        "by_history": by_history,
+        "seconds": time.monotonic() - began,
+        "peak_mib": _peak_mib() - held,
+    }
+
+
+def _spread(vectors: npt.NDArray[np.float32]) -> tuple[float, float]:
+    """Return the mean cosine between some different vectors and their effective rank."""
+    some = vectors[np.random.default_rng(0).permutation(len(vectors))[:_ITEMS]].astype(np.float64)
+    unit = some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-12)
+    total = np.square(unit.sum(0)).sum() - len(unit)
+    values = np.linalg.svd(unit, compute_uv=False)
+    shares = values / values.sum()
+    rank = np.exp(-(shares * np.log(np.maximum(shares, 1e-300))).sum())
+    return float(total / (len(unit) * (len(unit) - 1))), float(rank)
+
+
+def _peak_mib() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 if sys.platform != "darwin" else 1024) / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--given", required=True, help="log, settings and seed, as JSON")
+    arguments = parser.parse_args()
+    given = json.loads(arguments.given)
+    json.dump(trained(given["log"], arguments.home, given["settings"], given["seed"]), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
