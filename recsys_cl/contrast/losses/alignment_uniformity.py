@@ -11,6 +11,7 @@ from torch.nn import functional
 from recsys_cl.config import Settings
 from recsys_cl.contrast.contrast import Contrast
 
+NEEDS_PRODUCT = True
 TAKES_BIAS = False
 USES_NEGATIVES = False
 _MOST = 2048  # vectors whose pairs are looked at in a step, drawn if there are more

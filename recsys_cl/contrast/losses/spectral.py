@@ -16,6 +16,8 @@ from recsys_cl.contrast.blocks import loss_of_scores
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.scored import Scored
 
+NEEDS_PRODUCT = True
+
 
 class Config(Settings):
     """In which units scores are."""
