@@ -75,7 +75,7 @@ def batch() -> Figure:
     axes.text(4.15, 1.0, "candidates (n, D)", color=_ORANGE, fontsize=8)
     matrix(axes, (4.65, 1.55))
     arrow(axes, (7.05, 2.55), (7.5, 2.55))
-    steps = ("÷ temperature", "less log q, negatives alone", "known items: gone", "loss: scores → one number a positive")
+    steps = ("÷ temperature", "less log q, negatives alone", "known items: gone", "loss: one number a positive")
     for number, step in enumerate(steps):
         y = 3.75 - 0.8 * number
         box(axes, (8.7, y), (2.4, 0.5), step, _GREEN)
