@@ -11,14 +11,16 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+import torch
 
 from benchmarks import quote_results
 from recsys_cl.cli import main
-from recsys_cl.config import load_config
+from recsys_cl.config import Method, load_config
+from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.mixture import OBJECTIVES, TEMPERINGS
 from recsys_cl.contrast.objectives.simclr import AUGMENTATIONS
 from recsys_cl.contrast.supervised import LOSSES
-from recsys_cl.families import members
+from recsys_cl.families import member, members
 from recsys_cl.options import SettingOption
 from recsys_cl.stages.foresight import require_sound
 from recsys_cl.towers.two_tower import SIMILARITIES
@@ -151,6 +153,25 @@ def test_results_are_filled_in_below_their_marks():
     )
     assert quote_results.filled(found, {"one": RESULTS, "two": {"bpr": RESULTS["bpr"]}}) == found
     assert quote_results.marked(page) == ["info_nce", "bpr", "none"]
+
+
+def test_the_worked_example_is_what_the_losses_give():
+    page = text_of(COURSE / "04-losses.md")
+    rows = re.findall(r"^\| `(?P<method>\w+[^`]*)` \| (?P<figures>[-\d. |]+) \|$", page, re.MULTILINE)
+    assert len(rows) >= 10
+    for written, figures in rows:
+        method = Method.model_validate(written)
+        module = member(LOSSES, method.name)
+        candidates = torch.tensor([[0.5], [0.6], [0.3], [0.0], [-0.3]], requires_grad=True)
+        nobody = torch.zeros(0, dtype=torch.int64)
+        one = torch.ones(1)
+        contrast = Contrast(
+            one[None], candidates, torch.zeros(5), one, torch.tensor([0]), nobody, one, torch.tensor(0.1)
+        )
+        loss = module.loss(contrast, module.Config.of(method.settings))
+        loss.backward()
+        found = [float(loss), *(-candidates.grad[:, 0]).tolist()]
+        assert [float(figure) for figure in figures.split("|")] == pytest.approx(found, abs=0.0051), written
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
