@@ -170,7 +170,7 @@ def test_the_worked_example_is_what_the_losses_give():
         )
         loss = module.loss(contrast, module.Config.of(method.settings))
         loss.backward()
-        found = [float(loss), *(-candidates.grad[:, 0]).tolist()]
+        found = [float(loss.detach()), *(-candidates.grad[:, 0]).tolist()]
         assert [float(figure) for figure in figures.split("|")] == pytest.approx(found, abs=0.0051), written
 
 
