@@ -161,16 +161,16 @@ def pull() -> Figure:
     """Draw how strongly each loss pushes a negative away, by its similarity."""
     figure = Figure(figsize=(7.2, 3.9), facecolor=_PAPER, layout="constrained")
     axes = figure.add_subplot()
-    drawn = partial(bpr, negatives=5_000_000)
+    cosines = torch.linspace(-0.6, 0.8, 281)
+    each_once = partial(bpr, drawn=torch.arange(len(cosines)).unsqueeze(0))
     shown: list[tuple[str, Callable[[Scored], torch.Tensor], float, str]] = [
         ("InfoNCE, temperature .1", info_nce, 0.1, _BLUE),
         ("InfoNCE, temperature .3", info_nce, 0.3, "#9dbbdc"),
         ("hard negatives, β = 1, temperature .3", partial(hard_negatives, hardness=1.0), 0.3, _ORANGE),
-        ("BPR, temperature .1", drawn, 0.1, _INK),
+        ("BPR, temperature .1", each_once, 0.1, _INK),
         ("cosine contrastive, margin .4", partial(cosine_contrastive, margin=0.4, negative_weight=150.0), 1.0, _GREEN),
         ("spectral", partial(spectral, scale=10.0), 1.0, "#a05195"),
     ]
-    cosines = torch.linspace(-0.6, 0.8, 281)
     for name, loss, temperature, color in shown:
         pushes = _pushes(loss, cosines, temperature)
         axes.plot(cosines, pushes / np.abs(pushes).max(), color=color, label=name, linewidth=1.8)
@@ -187,20 +187,22 @@ def pull() -> Figure:
 def _pushes(loss: Callable[[Scored], torch.Tensor], cosines: torch.Tensor, temperature: float) -> np.ndarray:
     """Return the derivative of a loss by the cosine of each of a query's negatives, whose positive has .5.
 
-    There are more negatives near nought than in the tail, as if cosines had a deviation of .2, but for losses that draw
-    some, of which those in the tail would be too few to be seen.
+    There are more negatives near nought than in the tail, as if cosines had a deviation of .2.
     """
-    log_q = torch.zeros_like(cosines) if getattr(loss, "func", loss) is bpr else (cosines / 0.2).square() / 2
-    leaf = cosines.clone().requires_grad_()
+    log_q = (cosines / 0.2).square() / 2
+    leaf, own = cosines.clone().requires_grad_(), torch.full((1,), -torch.inf)
     scored = Scored(
         positive=torch.tensor([0.5 / temperature]),
         rows=torch.tensor([0]),
-        negative=(leaf / temperature - (log_q if temperature < 1 else 0)).unsqueeze(0),
-        log_q=log_q,
+        columns=torch.tensor([len(cosines)]),
+        place=slice(0, 1),
+        negative=torch.cat([leaf / temperature - (log_q if temperature < 1 else 0), own])[None],
+        log_q=torch.cat([log_q, torch.zeros(1)]),
         temperature=torch.full((1, 1), temperature),
     )
     (gradient,) = torch.autograd.grad(loss(scored).sum(), leaf)
-    return (gradient * log_q.exp()).numpy()  # of one negative, not of all that have its cosine
+    drawn = getattr(loss, "func", loss) is bpr  # each once, whatever the others
+    return (gradient if drawn else gradient * log_q.exp()).numpy()  # of one negative, not of all that have its cosine
 
 
 def main() -> None:
