@@ -281,7 +281,9 @@ class DiagnoseConfig(Settings):
     diagnosed_users: int = Field(2000, ge=1, description="users drawn to look at their vectors and lists")
     diagnosed_items: int = Field(2000, ge=1, description="items drawn to look at their vectors")
     diagnosed_pairs: int = Field(3000, ge=2, description="user-item pairs drawn of each kind")
-    diagnosed_k: int = Field(20, ge=1, description="length of the lists whose spread is measured")
+    diagnosed_k: int = Field(
+        20, ge=1, description="length of the lists whose spread is measured, a tenth of the catalogue at most"
+    )
     mapped_items: int = Field(1000, ge=1, le=3000, description="items with categories drawn on the map")
 
 
@@ -306,7 +308,7 @@ class GateConfig(Settings):
     min_rank_share: float = Field(
         0.05, ge=0, le=1, description="least effective rank of the vectors, between 1 (0) and a random matrix's (1)"
     )
-    max_mean_cosine: float = Field(0.98, ge=-1, le=1, description="highest mean cosine of two users or of two items")
+    max_mean_cosine: float = Field(0.99, ge=-1, le=1, description="highest mean cosine of two users or of two items")
     min_list_spread: float = Field(
         0.02, ge=0, le=1, description="least spread of the lists, between one list for all (0) and all evenly (1)"
     )
