@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.plan import Plan
 from recsys_cl.evaluation.facts import EvaluationReport
-from recsys_cl.evaluation.findings import headline, label, number
+from recsys_cl.evaluation.findings import headline, label, metric_label, number
 from recsys_cl.evaluation.picture import data_uri, standalone
 from recsys_cl.evaluation.plots import all_plots
 from recsys_cl.evaluation.report import HTML_NAME, MARKDOWN_NAME, read_report
@@ -67,6 +67,26 @@ def publish_evaluation(plan: Plan, outcome: dict[str, Any]) -> None:
     page, snapshot = Path(outcome["report"]), outcome["snapshot"]["digest"][:16]
     title = f"The champion of {plan.name} on snapshot {snapshot}"
     _publish_report(plan, "evaluate", title, f"- Report: `{page}`", page.parent)
+
+
+@task(**_PUBLISHED)
+def publish_study(plan: Plan, outcome: dict[str, Any]) -> None:
+    """Show which settings were found best: the settings, all trials, the path of the page."""
+    tuning, page = outcome["tuning"], Path(outcome["report"])
+    best, given, metric = tuning["best"], tuning["given"], metric_label(tuning["metric"])
+    title = f"{metric} {number(best['figure'])} on validation, by trial {best['number']} of {len(tuning['trials'])}"
+    if given["figure"] is not None:
+        title += f"; {number(given['figure'])} as given"
+    settings = Path(tuning["settings"])
+    told = f"```yaml\n{settings.read_text(encoding='utf-8')}```\n\n- Settings: `{settings}`\n- Report: `{page}`"
+    create_markdown_artifact(told, key=key(plan, "tune"), description=f"**{title}**")
+    table = [
+        {"trial": str(one["number"]), metric: number(one["figure"] or 0.0), "state": one["state"]}
+        | {name: str(value) for name, value in one["settings"].items()}
+        for one in sorted(tuning["trials"], key=lambda one: (one["state"] != "complete", -(one["figure"] or 0.0)))
+    ]
+    create_table_artifact(table, key=key(plan, "tune-trials"), description=f"All trials, {tuning['seconds']:,g} s")
+    create_link_artifact(page.as_uri(), str(page), key=key(plan, "tune-report"), description=_BY_PATH)
 
 
 @task(**_PUBLISHED)

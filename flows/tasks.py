@@ -23,7 +23,7 @@ from recsys_cl.errors import IntegrityError, RegistryError, StorageError
 from recsys_cl.files import digest_of
 from recsys_cl.interactions.snapshot import open_snapshot
 from recsys_cl.registry.store import CHAMPION
-from recsys_cl.stages import candidates, evaluate, index, ingest, pairs, register, train
+from recsys_cl.stages import candidates, evaluate, index, ingest, pairs, register, train, tune
 
 _LASTING = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)  # as failures of a disk go
 
@@ -104,6 +104,12 @@ def evaluate_towers(plan: Plan, folder: str) -> str:
 def build_index(plan: Plan, folder: str) -> str:
     """Index the towers evaluated in ``folder``; return the bundle's folder."""
     return str(index.index(plan.job(RunLog()), evaluate.open_evaluated(Path(folder))).folder)
+
+
+@task(task_run_name="tune", **_AFRESH)
+def search_settings(plan: Plan, folder: str) -> dict[str, Any]:
+    """Search settings on the pairs in ``folder``, going on with what was tried; return `tuning` and `report`."""
+    return tune.tune(plan.job(RunLog()), pairs.open_prepared(Path(folder))).describe()
 
 
 @task(task_run_name="register", **_AFRESH)

@@ -22,7 +22,17 @@ import click
 from recsys_cl import __version__
 from recsys_cl.config import DiagnoseConfig, load_config
 from recsys_cl.errors import RecsysError
-from recsys_cl.options import SHARED, StagedCommand, Verbs, given_settings, json_error, settings_options
+from recsys_cl.options import (
+    SHARED,
+    StagedCommand,
+    Verbs,
+    all_settings,
+    common_options,
+    given_settings,
+    json_error,
+    settings_options,
+    source_options,
+)
 from recsys_cl.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -74,48 +84,10 @@ def _verb(
             _run(function, values, settings, source=source, named=named, writes=writes, champion=champion)
 
         wrapped: Callable[..., None] = settings_options(*stages, shared=shared, only=only)(command)
-        wrapped = _source_options(wrapped, splits=not champion) if source else wrapped
-        main.command(cls=StagedCommand, name=function.__name__)(_common_options(wrapped, named=named))
+        wrapped = source_options(wrapped, splits=not champion) if source else wrapped
+        main.command(cls=StagedCommand, name=function.__name__)(common_options(wrapped, named=named))
 
     return decorate
-
-
-def _common_options(command: Callable[..., None], *, named: bool) -> Callable[..., None]:
-    options = [
-        click.option(
-            "--home",
-            type=_PATH,
-            envvar="RECSYS_CL_HOME",
-            help="workspace folder; by default data/ and mlflow/ of the checkout [env: RECSYS_CL_HOME]",
-        ),
-        click.option(
-            "--tracking-uri",
-            envvar="MLFLOW_TRACKING_URI",
-            help="MLflow store; by default in the workspace [env: MLFLOW_TRACKING_URI]",
-        ),
-        click.option("--config", "config_file", type=_PATH, help="YAML file of settings, nested by stage"),
-        click.option("--json", "as_json", is_flag=True, help="print exactly one JSON object on standard output"),
-        click.option("--quiet", "-q", is_flag=True, help="say nothing but the result and errors"),
-    ]
-    if named:
-        options.insert(0, click.option("--name", help="name of the log and of the model made from it"))
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _source_options(command: Callable[..., None], *, splits: bool) -> Callable[..., None]:
-    options = [
-        click.option("--input", "inputs", type=_PATH, multiple=True, help="file or folder of interactions; repeatable"),
-        click.option("--dataset", help="a public data set by name: ml-100k, ml-1m, ml-latest-small, gowalla"),
-        click.option("--sample", is_flag=True, help="the built-in synthetic sample"),
-        click.option("--test", type=_PATH, hidden=not splits, help="the test part of a given split"),
-        click.option("--items", type=_PATH, help="file of item titles and categories"),
-        click.option("--append", is_flag=True, help="add to the latest snapshot of this name"),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 def _run(
@@ -163,8 +135,8 @@ def _job(values: dict[str, Any], settings: dict[str, Any], *, by_log: bool, name
 def _name_of_source(values: dict[str, Any]) -> str | None:
     if values.get("sample"):
         return "sample"
-    if "dataset" in values:
-        return str(values["dataset"])
+    if named := values.get("dataset") or values.get("datasets"):
+        return str(named).partition(",")[0]
     inputs = values.get("inputs") or ()
     stem = "".join(sign if sign.isalnum() and sign.isascii() else "-" for sign in inputs[0].stem) if inputs else ""
     return stem.strip("-")[:64] or None
@@ -245,6 +217,37 @@ def pairs(job: Job, source: Source) -> dict[str, Any]:
 def train(job: Job, source: Source) -> dict[str, Any]:
     """Train the two towers."""
     return _until("train", job, source)
+
+
+@_verb(*_MODEL_STAGES, "tune", shared=SHARED, source=True)
+def tune(job: Job, source: Source) -> dict[str, Any]:
+    """Search the settings that validation likes best.
+
+    Each trial learns by gradient descent from the training part. Nothing is registered; what was found is a file of
+    settings for --config.
+    """
+    from recsys_cl.stages.tune import search
+
+    return search(job, source)
+
+
+@_verb(*_MODEL_STAGES, "tune", shared=SHARED, only=all_settings(*_MODEL_STAGES, "tune", but="search"), source=True)
+@click.option("--methods", metavar="A,B,…", help="what is compared, by name; by default all of the file")
+@click.option("--methods-file", type=_PATH, help="YAML file of methods; by default the package's own")
+@click.option("--datasets", metavar="A,B,…", help="public data sets by name, one after the other, instead of one log")
+@click.option("--seeds", type=click.IntRange(1), metavar="N", default=3, help="fits of each method [3]")
+@click.option("--out", type=_PATH, help="table to write (.md, with .json beside it); by default in the workspace")
+def compare(job: Job, source: Source, methods: str = "", datasets: str | None = None, **more: Any) -> dict[str, Any]:
+    """Compare methods, each tuned with equal means.
+
+    A method is tuned on the validation part, fitted with several seeds, and examined on the test part. What was done
+    is kept, so that the same command goes on.
+    """
+    from recsys_cl.stages.compare import Wanted, sources_of
+    from recsys_cl.stages.compare import compare as compare_methods
+
+    names = tuple(name.strip() for name in methods.split(",") if name.strip())
+    return compare_methods(job, Wanted(sources_of(datasets, job.name, source), names, **more))
 
 
 @_verb(*_MODEL_STAGES, "evaluate", "diagnose", shared=SHARED, source=True)

@@ -8,60 +8,17 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field
 
-from recsys_cl.errors import ConfigError, nearest
+from recsys_cl.errors import ConfigError
+from recsys_cl.settings import Method, Search, Settings, stages_of
 
+__all__ = ["Method", "Search", "Settings"]  # of `settings`; all parts take them from here
 
-class Settings(BaseModel):
-    """The one base of all settings: frozen, strict about unknown keys and numbers that are not finite."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
-
-    @classmethod
-    def of(cls, values: dict[str, Any]) -> Self:
-        """Validate ``values``.
-
-        Raises:
-            ConfigError: a key is unknown (the nearest known one is named) or a value is out of range.
-        """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            raise ConfigError("\n".join(_explain(cls, dict(problem)) for problem in error.errors())) from error
-
-
-class Method(Settings):
-    """A member of a family of methods, by name, with settings of its own: ``name:setting=value:setting=value``."""
-
-    name: str = Field(description="name of its file")
-    weight: float = Field(1.0, ge=0, description="of its loss in the sum of all")
-    settings: dict[str, Any] = Field({}, description="its own settings, which its file checks")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _gather(cls, value: Any) -> Any:  # noqa: ANN401 - whatever a person wrote
-        """Read the short form, and gather what is not common to all methods in ``settings``."""
-        if isinstance(value, str):
-            name, *parts = value.split(":")
-            pairs = [part.partition("=") for part in parts]
-            if lost := [key for key, equals, _ in pairs if not equals]:
-                raise ValueError(f"{lost[0]!r} of {value!r} has no value; write name:setting=value:setting=value")
-            value = {"name": name} | {key.replace("-", "_"): given for key, _, given in pairs}
-        if not isinstance(value, dict):
-            return value
-        common = {key: given for key, given in value.items() if key in cls.model_fields}
-        own = {key: given for key, given in value.items() if key not in cls.model_fields}
-        return common | {"settings": {**common.get("settings", {}), **own}}
-
-    def __str__(self) -> str:
-        """Return the short form."""
-        own = {key: str(value) for key, value in self.settings.items()}
-        common = {} if self.weight == 1 else {"weight": f"{self.weight:g}"}
-        return ":".join([self.name, *(f"{key}={value}" for key, value in (common | own).items())])
+TIME = r"^\d+(\.\d+)?[smh]$"  # 30s, 2m, 1h
 
 
 class IngestConfig(Settings):
@@ -124,17 +81,21 @@ class TrainConfig(Settings):
     )
     budget: str = Field(
         "120s",
-        pattern=r"^\d+(\.\d+)?[smh]$",
+        pattern=TIME,
         description="time for choosing settings and training; 0s takes them as given",
     )
-    embedding_dim: int | None = Field(
+    embedding_dim: Annotated[int | None, Search(16, 256, log=True, named=True)] = Field(
         None, ge=1, le=4096, description="length of a user or item vector; chosen within the budget, else 64"
     )
     query_encoder: str = Field("aged_history", description="the user tower, by name")
     candidate_encoder: str = Field("item_id", description="the item tower, by name")
     similarity: str = Field("cosine", description="how a user and an item vector are compared, by name")
-    item_bias: bool = Field(True, description="learn a score of its own for each item, whoever asks")
-    temperature: float = Field(0.1, gt=0, description="what scores are divided by; where it starts if it changes")
+    item_bias: Annotated[bool, Search(named=True)] = Field(
+        True, description="learn a score of its own for each item, whoever asks"
+    )
+    temperature: Annotated[float, Search(0.02, 1.0, log=True)] = Field(
+        0.1, gt=0, description="what scores are divided by; where it starts if it changes"
+    )
     tempering: Method = Field(
         Method(name="fixed"),
         description="whether the temperature changes, and how: a name, with settings as --loss has",
@@ -147,14 +108,16 @@ class TrainConfig(Settings):
     targets: Literal["one", "many"] = Field(
         "many", description="positives of a query: one pair's, or all that follow where a history is cut"
     )
-    window: int = Field(50, ge=1, description="most positives of a query that follow a cut")
-    age_exponents: tuple[Annotated[float, Field(ge=0)], ...] | None = Field(
+    window: Annotated[int, Search(2, 100, log=True)] = Field(
+        50, ge=1, description="most positives of a query that follow a cut"
+    )
+    age_exponents: Annotated[tuple[Annotated[float, Field(ge=0)], ...] | None, Search(0.0, 2.0)] = Field(
         None,
         min_length=1,
         description="powers of age by which older history counts less, if ordered, each in its share of the vector; "
         "chosen within the budget, else 0.5",
     )
-    taught_items: int = Field(
+    taught_items: Annotated[int, Search(10, 200, log=True)] = Field(
         50, ge=0, description="items a user's history is taught to find, the closed form's best; hybrid only; 0 is none"
     )
     teacher_dim: int | None = Field(
@@ -167,28 +130,52 @@ class TrainConfig(Settings):
     pretrain: tuple[Method, ...] = Field(
         (), description="objectives that alone are learned first, written as --objective is; the rest starts from there"
     )
-    pretrain_epochs: int = Field(5, ge=1, description="passes over the log in which they are")
-    log_q_exponent: float = Field(1.0, ge=0, le=2, description="strength of the log q correction; 0 is none")
-    in_batch_negatives: bool = Field(True, description="let positives of other queries be negatives")
-    uniform_negatives: int = Field(4096, ge=0, description="uniformly drawn items a batch shares as more negatives")
-    popular_negatives: int = Field(0, ge=0, description="such items drawn by a power of their popularity")
-    popularity_exponent: float = Field(0.75, ge=0, le=2, description="that power")
-    hardest_negatives: int = Field(
+    pretrain_epochs: Annotated[int, Search(1, 20, log=True, named=True)] = Field(
+        5, ge=1, description="passes over the log in which they are"
+    )
+    log_q_exponent: Annotated[float, Search(0.0, 1.5)] = Field(
+        1.0, ge=0, le=2, description="strength of the log q correction; 0 is none"
+    )
+    in_batch_negatives: Annotated[bool, Search(named=True)] = Field(
+        True, description="let positives of other queries be negatives"
+    )
+    uniform_negatives: Annotated[int, Search(256, 16_384, log=True)] = Field(
+        4096, ge=0, description="uniformly drawn items a batch shares as more negatives"
+    )
+    popular_negatives: Annotated[int, Search(256, 8_192, log=True)] = Field(
+        0, ge=0, description="such items drawn by a power of their popularity"
+    )
+    popularity_exponent: Annotated[float, Search(0.0, 1.0)] = Field(0.75, ge=0, le=2, description="that power")
+    hardest_negatives: Annotated[int, Search(16, 1_024, log=True)] = Field(
         0, ge=0, description="of its negatives a query keeps so many, the most similar; 0: all"
     )
     hardest_after: int = Field(200, ge=0, description="steps before only the hardest are kept")
-    queue_size: int = Field(0, ge=0, description="items of earlier batches that are negatives too, as they were then")
+    queue_size: Annotated[int, Search(2_048, 65_536, log=True)] = Field(
+        0, ge=0, description="items of earlier batches that are negatives too, as they were then"
+    )
     queue_after: int = Field(200, ge=0, description="steps before the queue is used")
-    id_dropout: float = Field(0.1, ge=0, lt=1, description="share of user ids hidden, so that history can stand alone")
+    id_dropout: Annotated[float, Search(0.0, 0.5)] = Field(
+        0.1, ge=0, lt=1, description="share of user ids hidden, so that history can stand alone"
+    )
     epochs: int = Field(30, ge=1, description="most passes over the pairs")
-    batch_size: int = Field(512, ge=2, description="queries in a step")
-    learning_rate: float = Field(0.01, gt=0, description="highest learning rate")
+    batch_size: Annotated[int, Search(128, 2_048, log=True, named=True)] = Field(
+        512, ge=2, description="queries in a step"
+    )
+    learning_rate: Annotated[float, Search(0.001, 0.1, log=True)] = Field(
+        0.01, gt=0, description="highest learning rate"
+    )
     warmup_steps: int = Field(100, ge=0, description="steps over which the learning rate rises")
-    schedule: Literal["cosine", "constant"] = Field("cosine", description="how the learning rate falls after warm-up")
-    weight_decay: float = Field(0.0, ge=0, description="decoupled decay of the rows a step touches")
+    schedule: Annotated[Literal["cosine", "constant"], Search(named=True)] = Field(
+        "cosine", description="how the learning rate falls after warm-up"
+    )
+    weight_decay: Annotated[float, Search(0.0, 0.2)] = Field(
+        0.0, ge=0, description="decoupled decay of the rows a step touches"
+    )
     patience: int = Field(3, ge=1, description="validations without improvement before training stops")
     checkpoint_seconds: float = Field(60, gt=0, description="seconds between checkpoints")
-    popularity_prior: bool = Field(True, description="add recent popularity to scores, as strongly as validation likes")
+    popularity_prior: Annotated[bool, Search(named=True)] = Field(
+        True, description="add recent popularity to scores, as strongly as validation likes"
+    )
     refit: Literal["train_and_validation", "all"] = Field(
         "train_and_validation", description="data of the registered model; 'all' refits once more with the test part"
     )
@@ -196,7 +183,7 @@ class TrainConfig(Settings):
     @property
     def budget_seconds(self) -> float:
         """The budget in seconds."""
-        return float(self.budget[:-1]) * {"s": 1, "m": 60, "h": 3600}[self.budget[-1]]
+        return seconds_of(self.budget)
 
     @property
     def dim(self) -> int:
@@ -240,9 +227,15 @@ class SpectralConfig(Settings):
     )
     neighbour_window: int = Field(10, ge=1, description="how far apart neighbours are in a history at most")
     neighbour_exponent: float = Field(1.0, ge=0, description="power of the distance by which neighbours count less")
-    user_exponent: float = Field(0.35, ge=0, le=1, description="how much less an active user's interactions count")
-    item_exponent: float = Field(0.4, ge=0, le=1, description="how much less a popular item's interactions count")
-    spectral_power: float = Field(0.7, ge=0, le=2, description="power of the singular values in a user vector")
+    user_exponent: Annotated[float, Search(0.0, 1.0)] = Field(
+        0.35, ge=0, le=1, description="how much less an active user's interactions count"
+    )
+    item_exponent: Annotated[float, Search(0.0, 1.0)] = Field(
+        0.4, ge=0, le=1, description="how much less a popular item's interactions count"
+    )
+    spectral_power: Annotated[float, Search(0.0, 1.5)] = Field(
+        0.7, ge=0, le=2, description="power of the singular values in a user vector"
+    )
     spectral_age_exponents: tuple[Annotated[float, Field(ge=0)], ...] = Field(
         (0.5, 1.5),
         min_length=1,
@@ -253,6 +246,18 @@ class SpectralConfig(Settings):
     )
     tolerated_error: float = Field(1e-2, gt=0, lt=1, description="share of the energy that may be missing")
     most_rounds: int = Field(12, ge=1, description="rounds after which the solver ends in any case")
+
+
+class TuneConfig(Settings):
+    """How settings are searched."""
+
+    trials: int = Field(30, ge=1, description="settings that are tried; those that are given come first")
+    tuning_time: str | None = Field(None, pattern=TIME, description="time after which no other trial begins; 0s is one")
+    search: tuple[str, ...] = Field(
+        (), description="settings to search: names, also NAME=LOW..HIGH; all that the methods heed and nobody gave"
+    )
+    pruner: Literal["median", "hyperband", "none"] = Field("median", description="which trials are given up early")
+    prune_after: int = Field(5, ge=0, description="epochs before a trial may be given up")
 
 
 class EvaluateConfig(Settings):
@@ -276,7 +281,9 @@ class DiagnoseConfig(Settings):
     diagnosed_users: int = Field(2000, ge=1, description="users drawn to look at their vectors and lists")
     diagnosed_items: int = Field(2000, ge=1, description="items drawn to look at their vectors")
     diagnosed_pairs: int = Field(3000, ge=2, description="user-item pairs drawn of each kind")
-    diagnosed_k: int = Field(20, ge=1, description="length of the lists whose spread is measured")
+    diagnosed_k: int = Field(
+        20, ge=1, description="length of the lists whose spread is measured, a tenth of the catalogue at most"
+    )
     mapped_items: int = Field(1000, ge=1, le=3000, description="items with categories drawn on the map")
 
 
@@ -301,7 +308,7 @@ class GateConfig(Settings):
     min_rank_share: float = Field(
         0.05, ge=0, le=1, description="least effective rank of the vectors, between 1 (0) and a random matrix's (1)"
     )
-    max_mean_cosine: float = Field(0.98, ge=-1, le=1, description="highest mean cosine of two users or of two items")
+    max_mean_cosine: float = Field(0.99, ge=-1, le=1, description="highest mean cosine of two users or of two items")
     min_list_spread: float = Field(
         0.02, ge=0, le=1, description="least spread of the lists, between one list for all (0) and all evenly (1)"
     )
@@ -327,6 +334,7 @@ class RunConfig(Settings):
     pairs: PairsConfig = PairsConfig()
     spectral: SpectralConfig = SpectralConfig()
     train: TrainConfig = TrainConfig()
+    tune: TuneConfig = TuneConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     diagnose: DiagnoseConfig = DiagnoseConfig()
     index: IndexConfig = IndexConfig()
@@ -334,11 +342,7 @@ class RunConfig(Settings):
     candidates: CandidatesConfig = CandidatesConfig()
 
 
-STAGES: dict[str, type[Settings]] = {
-    name: field.annotation
-    for name, field in RunConfig.model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, Settings)
-}
+STAGES: dict[str, type[Settings]] = dict(stages_of(RunConfig))
 
 
 def load_config(path: Path | None, overrides: dict[str, Any]) -> RunConfig:
@@ -355,6 +359,11 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> RunConfig:
         else:
             values[stage] = {**values.get(stage, {}), key: value}
     return RunConfig.of(values)
+
+
+def seconds_of(time: str) -> float:
+    """Return the seconds that ``time``, such as 30s, 2m or 1h, says."""
+    return float(time[:-1]) * {"s": 1, "m": 60, "h": 3600}[time[-1]]
 
 
 def stage_of(field: str) -> str | None:
@@ -375,21 +384,3 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         if not isinstance(values.get(stage, {}), dict):
             raise ConfigError(f"In {path}, {stage!r} must hold keys and values, not {values[stage]!r}.")
     return values
-
-
-def _explain(model: type[Settings], problem: dict[str, Any]) -> str:
-    where = [str(part) for part in problem["loc"]]
-    if problem["type"] == "extra_forbidden":
-        owner = STAGES.get(where[0], model) if len(where) > 1 else model
-        return f"Unknown setting {'.'.join(where)!r}.{_place_of(where[-1]) or nearest(where[-1], owner.model_fields)}"
-    if problem["type"] == "string_pattern_mismatch":  # only a time has a pattern
-        return f"The setting {'.'.join(where)!r} is {problem['input']!r}, which is no time; say it like 30s, 2m or 1h."
-    return f"The setting {'.'.join(where)!r} is {problem['input']!r}: {problem['msg']}."
-
-
-def _place_of(name: str) -> str:
-    """Tell where a setting belongs that stands in the wrong place."""
-    stage = stage_of(name)
-    if stage is not None:
-        return f" It belongs under {stage!r}."
-    return " It belongs at the top, under no stage." if name in RunConfig.model_fields else ""

@@ -1,4 +1,4 @@
-"""Command-line flags made from the settings, so that a setting is written once."""
+"""Command-line flags: those that verbs share, and those made from the settings, so that a setting is written once."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from recsys_cl.config import STAGES, Method, RunConfig
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SHARED = ("seed", "device")
+_PATH = click.Path(path_type=Path)
 
 
 class SettingOption(click.Option):
@@ -82,6 +83,51 @@ def settings_options(
         return command
 
     return decorate
+
+
+def common_options(command: Callable[..., None], *, named: bool) -> Callable[..., None]:
+    """Add the flags that all verbs have, and ``--name`` where a verb is about one log or model."""
+    options = [
+        click.option(
+            "--home",
+            type=_PATH,
+            envvar="RECSYS_CL_HOME",
+            help="workspace folder; by default data/ and mlflow/ of the checkout [env: RECSYS_CL_HOME]",
+        ),
+        click.option(
+            "--tracking-uri",
+            envvar="MLFLOW_TRACKING_URI",
+            help="MLflow store; by default in the workspace [env: MLFLOW_TRACKING_URI]",
+        ),
+        click.option("--config", "config_file", type=_PATH, help="YAML file of settings, nested by stage"),
+        click.option("--json", "as_json", is_flag=True, help="print exactly one JSON object on standard output"),
+        click.option("--quiet", "-q", is_flag=True, help="say nothing but the result and errors"),
+    ]
+    if named:
+        options.insert(0, click.option("--name", help="name of the log and of the model made from it"))
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def source_options(command: Callable[..., None], *, splits: bool) -> Callable[..., None]:
+    """Add the flags that name a log, and its test part where a verb ``splits`` it."""
+    options = [
+        click.option("--input", "inputs", type=_PATH, multiple=True, help="file or folder of interactions; repeatable"),
+        click.option("--dataset", help="a public data set by name: ml-100k, ml-1m, ml-latest-small, gowalla"),
+        click.option("--sample", is_flag=True, help="the built-in synthetic sample"),
+        click.option("--test", type=_PATH, hidden=not splits, help="the test part of a given split"),
+        click.option("--items", type=_PATH, help="file of item titles and categories"),
+        click.option("--append", is_flag=True, help="add to the latest snapshot of this name"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def all_settings(*stages: str, but: str) -> tuple[str, ...]:
+    """Return the names of all settings of ``stages`` but one."""
+    return tuple(name for stage in stages for name in STAGES[stage].model_fields if name != but)
 
 
 def given_settings(values: dict[str, Any], stages: tuple[str, ...]) -> dict[str, Any]:

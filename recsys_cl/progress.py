@@ -47,4 +47,23 @@ class Reporter:
             yield advance
 
 
+class Murmur(Reporter):
+    """Shows bars where another would, under a label before their own, and says nothing.
+
+    Args:
+        aloud: that other.
+        label: what the work is called.
+    """
+
+    def __init__(self, aloud: Reporter, label: str) -> None:
+        super().__init__(quiet=True)
+        self._aloud, self._label = aloud, label
+
+    @contextmanager
+    def bar(self, label: str, total: int | None) -> Iterator[Advance]:
+        """Draw the bar."""
+        with self._aloud.bar(f"{self._label}, {label}", total) as advance:
+            yield advance
+
+
 SILENT = Reporter(quiet=True)

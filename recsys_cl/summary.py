@@ -1,17 +1,10 @@
-"""Results as a person reads them in a terminal.
-
-Words are wrapped to the terminal's width, but a path or an id is never broken and a cell never cut short: what is too
-long for a line runs over its end.
-"""
+"""Results as a person reads them in a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from datetime import datetime
-from textwrap import wrap
 from typing import Any
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -20,8 +13,8 @@ from recsys_cl.evaluation.facts import TrainingFacts
 from recsys_cl.evaluation.findings import headline_k, how_made, kept_fit, measured_ks, metric_label, size
 from recsys_cl.evaluation.space_findings import drawn_from, what_is_seen
 from recsys_cl.evaluation.space_tables import side_table
-
-_LABEL = 12  # characters of the column of labels
+from recsys_cl.terminal import columns as _columns
+from recsys_cl.terminal import entry as _entry
 
 
 def show(verb: str, result: dict[str, Any], console: Console) -> None:
@@ -109,6 +102,63 @@ def _show_fits(training: TrainingFacts, console: Console) -> None:
     console.print()
     _columns(console, ["", "dimensions", "validation", ""], rows, left={""})
     console.print()
+
+
+def _show_tuning(tuning: dict[str, Any], console: Console) -> None:
+    best, given, trials, metric = tuning["best"], tuning["given"], tuning["trials"], metric_label(tuning["metric"])
+    counts = [(state, sum(one["state"] == state for one in trials)) for state in ("complete", "given up", "diverged")]
+    told = ", ".join(f"{count} {state}" for state, count in counts if count)
+    _entry(
+        console, "Tuning", f"{len(trials)} trial{'' if len(trials) == 1 else 's'} in {tuning['seconds']:,g} s: {told}"
+    )
+    if best["number"] == given["number"]:
+        found = f"validation {metric} {best['figure']:.4f} with the settings given, which nothing beat"
+    else:
+        before = "" if given["figure"] is None else f", {given['figure']:.4f} with those given"
+        found = f"validation {metric} {best['figure']:.4f} with the settings of trial {best['number']}{before}"
+    _entry(console, "", f"{found}; {best['best_epoch']} epochs, recall@20 {best['recall']:.4f}")
+    rows = []
+    for name, searched in tuning["searched"].items():
+        where = ", ".join(map(str, searched["choices"])) if "choices" in searched else _range(searched)
+        share = f"{tuning['importances'][name]:.0%}" if name in tuning["importances"] else ""
+        cells = [_plain(given["settings"][name]), _plain(best["settings"][name]), where, share]
+        rows.append([Text(name), Text(cells[0]), Text(cells[1], "bold"), *map(Text, cells[2:])])
+    heads = ["", "first", "best", "searched", *(["importance"] if tuning["importances"] else [])]
+    console.print()
+    _columns(console, heads, [row[: len(heads)] for row in rows])
+    console.print()
+    _entry(console, "Settings", tuning["settings"])
+
+
+def _range(searched: dict[str, Any]) -> str:
+    return f"{searched['low']:,g} to {searched['high']:,g}{', log' if searched['log'] else ''}"
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401 - settings are of all kinds
+    return f"{value:,g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def _show_comparison(result: dict[str, Any], console: Console) -> None:
+    for name, log in result["logs"].items():
+        popularity = [f"{log['popularity'][figure]:.4f}" for figure in ("recall_at_20", "ndcg_at_20")]
+        rows = [[Text("popularity"), *map(Text, popularity), *[Text()] * 3]]
+        for place, row in enumerate(log["rows"]):
+            figures = [_spread(row["recall_at_20"]), _spread(row["ndcg_at_20"])]
+            published = row["published"] or {}
+            told = " / ".join(f"{published[key]:.4f}" for key in ("recall_at_20", "ndcg_at_20") if published.get(key))
+            cells = [row["method"], *figures, told, f"{row['seconds']['mean']:,.0f}", f"{row['peak_mib']['mean']:,.0f}"]
+            rows.append([Text(cell, "" if place else "bold") for cell in cells])
+        console.print(Text(f"{name}, {log['popularity']['users']:,} test users", "bold"))
+        _columns(console, ["", "recall@20", "NDCG@20", "published", "training, s", "peak, MiB"], rows)
+        console.print()
+    for one in result["failures"]:
+        _entry(console, "Failed", f"{one['log']}, {one['method']}: {one['reason']}", style="red")
+    _entry(console, "Table", result["table"])
+
+
+def _spread(measured: dict[str, Any]) -> str:
+    spread = f" \N{PLUS-MINUS SIGN} {measured['spread']:.4f}" if len(measured["runs"]) > 1 else ""
+    return f"{measured['mean']:.4f}{spread}"
 
 
 def _show_index(index: dict[str, Any], console: Console) -> None:
@@ -272,44 +322,6 @@ def _show_keys(result: dict[str, Any], console: Console) -> None:
         _entry(console, name.capitalize(), f"{shown:,}" if type(shown) is int else str(shown))
 
 
-def _entry(
-    console: Console, label: str, text: str, *, style: str = "", before: Text | None = None, width: int = _LABEL
-) -> None:
-    """Print a label and a text, whose further lines stand under the first."""
-    lead = (before or Text()) + Text(f"{label:<{width}}")
-    room = max(console.width - cell_len(lead.plain), 20)
-    for line in wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]:
-        console.print(lead + Text(line, style), soft_wrap=True)
-        lead = Text(" " * cell_len(lead.plain))
-
-
-def _columns(
-    console: Console,
-    heads: Sequence[str],
-    rows: Sequence[Sequence[Text]],
-    *,
-    left: Collection[str] = (),
-    notes: Sequence[str] = (),
-) -> None:
-    """Print a table: the first column and those of ``left`` begin at the left, the others end at the right.
-
-    ``notes`` are printed under their rows.
-    """
-    table = [[Text(head, "bold") for head in heads], *rows]
-    widths = [max(cell_len(line[place].plain) for line in table) for place in range(len(heads))]
-    for line, note in zip(table, ["", *notes, *[""] * (len(rows) - len(notes))], strict=True):
-        padded = []
-        for place, (cell, width) in enumerate(zip(line, widths, strict=True)):
-            gap = " " * (width - cell_len(cell.plain))
-            at_left = place == 0 or heads[place] in left
-            padded.append(cell + gap if at_left else Text(gap) + cell)
-        joined = Text("  ").join(padded)
-        joined.rstrip()
-        console.print(joined, soft_wrap=True)
-        if note:
-            _entry(console, "", note, style="dim", width=widths[0] + 2)
-
-
 def _instant(iso: str) -> str:
     """Return an instant to the minute, as short as that can be said."""
     return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M")
@@ -323,6 +335,7 @@ _SECTIONS = {
     "split": _show_split,
     "pairs": _show_pairs,
     "training": _show_training,
+    "tuning": _show_tuning,
     "examined": _show_examined,
     "metrics": _show_metrics,
     "index": _show_index,
@@ -332,6 +345,7 @@ _SECTIONS = {
 
 _SHOWN = {
     "evaluate": _show_evaluation,
+    "compare": _show_comparison,
     "versions": _show_versions,
     "promote": _show_crowned,
     "rollback": _show_crowned,

@@ -50,6 +50,15 @@ class Workspace:
         """Folder of one training run: checkpoints, towers, evaluation, bundle, report."""
         return self.home / "data" / "runs" / name / key[:16]
 
+    def study(self, name: str, key: str) -> Path:
+        """Folder of one search for settings: its trials, what they found, the page."""
+        return self.home / "data" / "studies" / name / key[:16]
+
+    @property
+    def comparisons(self) -> Path:
+        """Folder of what methods gave when they were compared, ``LOG/METHOD-KEY``."""
+        return self.home / "data" / "comparisons"
+
     def candidates(self, name: str) -> Path:
         """Folder of the candidates written for ``name``."""
         return self.home / "data" / "candidates" / name

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = sorted(path for folder in ("recsys_cl", "flows", "mlflow") for path in (ROOT / folder).rglob("*.py"))
 
 # What every part may import.
-SHARED = {"", "errors", "files", "families", "progress", "config"}
+SHARED = {"", "errors", "files", "families", "progress", "settings", "config"}
 # Each part may import itself and the parts of earlier lines.
 ORDER = [
     {"interactions"},
@@ -29,9 +29,10 @@ ORDER = [
     {"training"},
     {"retrieval"},
     {"evaluation"},
-    {"workspace"},
+    {"workspace", "machine"},
     {"registry"},
     {"stages"},
+    {"terminal"},
     {"options", "summary", "doctor"},
     {"cli", "flows"},
 ]

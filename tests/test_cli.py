@@ -20,7 +20,7 @@ from recsys_cl.interactions.sample import write_sample
 from recsys_cl.stages.foresight import require_sound
 
 VERBS = [
-    *("run", "ingest", "pairs", "train", "evaluate", "index", "register"),
+    *("run", "ingest", "pairs", "train", "tune", "compare", "evaluate", "index", "register"),
     *("promote", "rollback", "versions", "candidates", "recommend", "diagnose", "sample", "methods", "doctor"),
 ]
 

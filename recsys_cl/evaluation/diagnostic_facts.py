@@ -134,7 +134,7 @@ class ListFacts(Facts):
         effective_items: exp of the entropy.
         one_list_entropy: the entropy if all these users had one vector, their mean, and saw no item twice.
         most: the highest entropy that so many lists can have.
-        spread: how far the entropy is on the way from the former to the latter, 0 to 1.
+        spread: how far the entropy is on the way from the former to the latter, 0 to 1; None where they are too near.
         curve: share of the catalogue, the most recommended first, and share of all recommendations that it takes.
         one_list_curve: the same if all users had one vector.
     """

@@ -40,7 +40,7 @@ def log(mlflow: OfMlflow, bundle: Path, manifest: Manifest, record: Record) -> O
         digest=manifest.data_digest[:36],  # the most MLflow keeps; the whole one is a tag of the version
     )
     mlflow.log_input(data, context="training")
-    mlflow.log_params(_flat(record.params))
+    mlflow.log_params(flat(record.params))
     mlflow.set_tags({"package_version": manifest.package_version, "git_commit": manifest.git_commit or "unknown"})
     logged = mlflow.pyfunc.log_model(
         name="bundle",
@@ -72,9 +72,10 @@ def _signature(mlflow: OfMlflow, bundle: Path) -> OfMlflow:
     )
 
 
-def _flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings under names such as `train.epochs`."""
+    told: dict[str, Any] = {}
     for name, value in params.items():
         inner = isinstance(value, Mapping)
-        flat |= _flat(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
-    return flat
+        told |= flat(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
+    return told

@@ -22,6 +22,7 @@ from recsys_cl.errors import RecsysError, RegistryError, StorageError, nearest
 from recsys_cl.files import whole_folder
 from recsys_cl.registry.reach import require_reachable, shown, store_exists
 from recsys_cl.registry.record import OfMlflow, Record, log
+from recsys_cl.registry.studies import StudyRecord, record_study
 from recsys_cl.retrieval.locations import Location
 from recsys_cl.retrieval.manifest import MANIFEST, Manifest
 from recsys_cl.workspace import Workspace
@@ -90,6 +91,16 @@ class Store:
                 name, model.model_uri, run.info.run_id, tags=tags, model_id=model.model_id
             )
             return int(made.version)
+
+    def record_study(self, study: StudyRecord) -> str:
+        """Tell of a search for settings what the store does not know yet; return the id of its run.
+
+        Raises:
+            RegistryError: the store cannot be reached or refuses.
+        """
+        with self._opened() as (mlflow, client):
+            experiment = _experiment(client, study.name, self._artifact_root(study.name))
+            return record_study(mlflow, client, experiment, study)
 
     def version_of(self, name: str, bundle_digest: str) -> int | None:
         """Return the version that holds the bundle of this digest; None if there is none."""

@@ -176,10 +176,11 @@ Lists = npt.NDArray[np.int32]
 
 
 def _lists(retriever: Retriever, queries: Queries, found: Compared, k: int) -> tuple[Lists, Lists] | tuple[None, None]:
-    """Return what users are given, and what they would be if all had the mean of their vectors, each (q, k)."""
+    """Return what users are given, and what they would be if all had the mean of their vectors, each (q, k) at most."""
     sound = np.isfinite(found.queries).all() and np.isfinite(found.catalogue).all()
     if len(queries) == 0 or not sound:
         return None, None
     queries = queries.slice(0, max(_FEWEST_LISTS, _LIST_PRODUCTS // max(found.catalogue.size, 1)))
+    k = min(k, max(1, len(found.catalogue) // 10))  # long lists from a short catalogue cannot but be alike
     alike = found.catalogue @ found.queries.mean(axis=0)
     return retriever.rank(queries, k).item_nums, rank_same(alike, len(queries), k, seen=queries.histories).item_nums

@@ -23,7 +23,7 @@ from recsys_cl.stages.judge import Judge, Marks, best_of
 from recsys_cl.stages.pairs import FittedOn, Prepared, add_pairs
 from recsys_cl.stages.teach import lists_of, taught_users
 from recsys_cl.towers.two_tower import TwoTower
-from recsys_cl.training.loop import Trained, readings_of, train
+from recsys_cl.training.loop import Trained, Watch, readings_of, train
 from recsys_cl.training.prior import PopularityPrior, judged
 from recsys_cl.training.spectral import Solver
 
@@ -50,13 +50,18 @@ class Fitter:
     prepared: Prepared
     fitted_on: FittedOn
 
-    def fit(self, recipe: Recipe, folder: Path, *, like: dict[str, Any] | None = None) -> None:
-        """Fit, choosing epochs and prior by validation or, given the facts of an earlier fit, ``like`` that one."""
+    def fit(
+        self, recipe: Recipe, folder: Path, *, like: dict[str, Any] | None = None, watch: Watch | None = None
+    ) -> None:
+        """Fit, choosing epochs and prior by validation or, given the facts of an earlier fit, ``like`` that one.
+
+        Each epoch is told to ``watch``, which may end the fit by what it raises; nothing is left in ``folder`` then.
+        """
         if folder.exists():
             return
         config, made = recipe.train, self._made(recipe, folder.name)
         self.job.reporter.say(f"{_SAID[self.fitted_on]}: {how_fitted(made, ())}, {made.dim:,} dimensions.")
-        trained = self._trained(recipe, like, folder.with_name(f"{folder.name}-checkpoints"))
+        trained = self._trained(recipe, like, folder.with_name(f"{folder.name}-checkpoints"), watch)
         facts = {field.name: getattr(trained, field.name) for field in fields(trained) if field.name != "towers"}
         facts |= made.model_dump(include={"method", "dim", "positives", "taught", "readings", "learned"}) | {
             "validation_metric": self._metric
@@ -135,7 +140,7 @@ class Fitter:
             learned=config.learned if config.learned != by_default else "",
         )
 
-    def _trained(self, recipe: Recipe, like: dict[str, Any] | None, checkpoints: Path) -> Trained:
+    def _trained(self, recipe: Recipe, like: dict[str, Any] | None, checkpoints: Path, watch: Watch | None) -> Trained:
         config, length = recipe.train, self.pairs.config.history_length
         judge = self._epoch_judge if like is None else None
         validate = None if judge is None else partial(self._figure, config, judge)
@@ -165,6 +170,7 @@ class Fitter:
             lists=lists,
             epochs=None if like is None else like["best_epoch"],
             validate=validate,
+            watch=watch,
             checkpoints=checkpoints,
             reporter=self.job.reporter,
         )

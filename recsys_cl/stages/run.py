@@ -49,15 +49,15 @@ def run(job: Job, source: Source, *, until: str = "candidates", out: Path | None
     seconds = result["seconds"]
     left: Any = source  # what a stage leaves is what the next one starts from
     for stage, do in _LEAVE.items():
-        with _timed(stage, seconds, job):
+        with timed(stage, seconds, job):
             left = do(job, left)
         result |= left.describe()
         if stage == until:
             return result
-    with _timed("register", seconds, job):
+    with timed("register", seconds, job):
         result |= register(job, left, seconds)
     if until == "candidates":
-        with _timed("candidates", seconds, job):
+        with timed("candidates", seconds, job):
             result |= _candidates(job, result["registry"], out)
     return result
 
@@ -70,7 +70,8 @@ def _candidates(job: Job, registry: dict[str, Any], out: Path | None) -> dict[st
 
 
 @contextmanager
-def _timed(stage: str, seconds: dict[str, float], job: Job) -> Iterator[None]:
+def timed(stage: str, seconds: dict[str, float], job: Job) -> Iterator[None]:
+    """Say that a stage begins, and write down how long it took."""
     job.reporter.say(f"[dim]{stage}[/dim]")
     start = time.perf_counter()
     yield

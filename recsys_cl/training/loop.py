@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -38,6 +38,7 @@ from recsys_cl.training.schedule import learning_rate
 from recsys_cl.training.standing import Standing
 
 Validate = Callable[[TwoTower], float]
+Watch = Callable[[Mapping[str, Any]], None]
 Lists = npt.NDArray[np.int32]
 _REHEARSED = 32  # steps that tell how long an epoch would take, by the second half of them
 _TRIMMED = 0.2  # share of those, at each end, that don't count
@@ -88,6 +89,7 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
     lists: Lists | None = None,
     epochs: int | None = None,
     validate: Validate | None = None,
+    watch: Watch | None = None,
     checkpoints: Path | None = None,
     reporter: Reporter = SILENT,
 ) -> Trained:
@@ -106,6 +108,7 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
         epochs: stop after this many, the learning rate still falling as for ``config.epochs``, so that a refit with
             the best epoch of an earlier training repeats what was found best.
         validate: a figure for the towers after each epoch, higher being better; None trains all epochs.
+        watch: told of each epoch, as `Trained.curve` has it; what it raises ends the training.
         checkpoints: folder; a training that was killed goes on from there to the very result it would have had. What
             lies there from other data or settings is replaced.
         reporter: told of progress.
@@ -129,7 +132,9 @@ def train(  # noqa: PLR0913 - one argument for each thing the caller decides
     batches = dealt(pairs, learner.towers, config, ordered=ordered, seed=seed, lists=lists)
     before = _start(kept, learner, reporter)
     with one_thread_each(where):
-        standing = _epochs(learner, batches, kept, before or Standing(), last_epoch, validate, reporter)
+        standing = _epochs(
+            learner, batches, kept, before or Standing(), last_epoch, validate, watch=watch, reporter=reporter
+        )
     kept.restore_best(learner, standing.best_epoch)
     return Trained.of(learner.towers, standing, resumed=before is not None)
 
@@ -213,13 +218,15 @@ def _start(kept: Checkpoints, learner: Learner, reporter: Reporter) -> Standing 
     return standing
 
 
-def _epochs(
+def _epochs(  # noqa: PLR0913 - what `train` was given, and what it made of that
     learner: Learner,
     batches: Deal,
     kept: Checkpoints,
     standing: Standing,
     last_epoch: int,
     validate: Validate | None,
+    *,
+    watch: Watch | None,
     reporter: Reporter,
 ) -> Standing:
     while standing.epoch <= last_epoch and not standing.stopped_early:
@@ -228,6 +235,8 @@ def _epochs(
         is_best = standing.best_epoch == standing.epoch - 1
         if is_best and (validate is not None or standing.epoch > last_epoch):  # else a later one is sure to be better
             kept.save_best(learner, standing.best_epoch)
+        if watch is not None:
+            watch(standing.curve[-1])
         if kept.is_due:
             kept.save(learner, standing)
         _tell(reporter, standing)

@@ -37,6 +37,7 @@ def test_spread_lies_between_one_list_and_all():
     assert spread_between(3.0, 1.0, 5.0) == 0.5
     assert spread_between(0.5, 1.0, 5.0) == 0
     assert spread_between(5.0, 5.0, 5.0) is None
+    assert spread_between(4.0, 4.4, 5.0) is None  # one list for all is half as varied as lists can be
 
 
 def test_kindred_by_hand():

@@ -178,7 +178,7 @@ def test_few_dimensions_in_use_raise_an_alarm_that_a_person_understands():
 
 
 def test_vectors_that_all_point_one_way_raise_an_alarm():
-    pointing = HEALTHY.users * 0.05 + 1
+    pointing = HEALTHY.users * 0.03 + 1
     words = "The vectors of users all point the same way: the mean cosine of two of them is 0.99"
     assert any(words in alarm for alarm in told(replace(HEALTHY, users=pointing)))
     assert told(replace(HEALTHY, users=pointing), max_mean_cosine=1, min_rank_share=0) == ()

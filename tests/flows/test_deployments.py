@@ -29,12 +29,13 @@ def test_each_deployment_has_a_flow_and_a_plan_for_it(deployment, monkeypatch):
         assert CronSchedule(cron=schedule["cron"], timezone=schedule["timezone"])
 
 
-def test_all_four_flows_are_deployed_one_run_at_a_time():
+def test_all_flows_are_deployed_one_run_at_a_time():
     assert {Path(one["entrypoint"].partition(":")[0]).stem for one in DEPLOYMENTS} == {
         "ingest",
         "retrain",
         "evaluate",
         "candidates",
+        "tune",
     }
     for deployment in DEPLOYMENTS:
         assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}

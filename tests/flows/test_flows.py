@@ -26,7 +26,9 @@ from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.plan import Plan
 from flows.retrain import retrain
-from recsys_cl.errors import BusyError, InputError, RegistryError, StorageError
+from flows.tune import tune
+from recsys_cl.config import load_config
+from recsys_cl.errors import BusyError, ConfigError, InputError, RegistryError, StorageError
 
 STAGES = ("pairs", "train", "evaluate", "index")
 
@@ -177,6 +179,27 @@ def test_candidates_may_be_made_from_a_log(toy, tmp_path, inputs):
     assert written["users"] == folded["users"] >= folded["new_users"]
     told = str(artifacts_of(run_id_of(state))["toy-log-candidates"])
     assert f"Folded in: {folded['interactions']:,} interactions of {folded['users']:,} users" in told
+
+
+def test_a_search_for_settings_leaves_a_file_of_them(toy):
+    settings = {**toy.plan.settings, "tune": {"trials": 2, "search": ["temperature", "learning_rate"]}}
+    state = tune(toy.plan.model_copy(update={"settings": settings}), return_state=True)
+    outcome = state.result()
+    assert len(outcome["tuning"]["trials"]) == 2
+    assert load_config(Path(outcome["tuning"]["settings"]), {}).train.method == "hybrid"
+    assert Path(outcome["report"]).is_file()
+    found = artifacts_of(run_id_of(state))
+    assert set(found) == {f"toy-log-tune{rest}" for rest in ("", "-trials", "-report")}
+    assert "```yaml\n# Found by recsys-cl tune on Toy_log" in str(found["toy-log-tune"])
+    assert artifacts_of(run_id_of(state), "description")["toy-log-tune"].startswith("**NDCG@")
+
+
+def test_a_search_that_cannot_work_begins_nothing(tmp_path):
+    plan = Plan(name="bad", sample=True, home=tmp_path, settings={"tune": {"search": ["temprature"]}})
+    state = tune(plan, return_state=True)
+    with pytest.raises(ConfigError, match="Did you mean 'temperature'"):
+        state.result()
+    assert not list(tmp_path.iterdir())
 
 
 def test_ingest_tells_what_became_of_the_rows(toy):

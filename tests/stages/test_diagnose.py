@@ -15,7 +15,7 @@ from recsys_cl.config import DiagnoseConfig, GateConfig, IndexConfig, SpectralCo
 from recsys_cl.evaluation.alarms import NOT_COLLAPSED, alarms
 from recsys_cl.evaluation.diagnostic_facts import DiagnosticFacts
 from recsys_cl.evaluation.facts import EvaluationReport
-from recsys_cl.pairs.histories import Queries
+from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.retrieval.bundle import Bundle
 from recsys_cl.retrieval.retriever import Retriever
 from recsys_cl.retrieval.tuning import build_index
@@ -97,6 +97,23 @@ def test_a_closed_form_of_any_dimensions_is_healthy(dim, weighed):
     facts = looked_into(filled)
     assert facts.items.dim == dim
     assert alarms(facts, GateConfig()) == ()
+
+
+def test_a_catalogue_that_lists_exhaust_raises_no_alarm():
+    bundle = random_bundle(items=9)
+    assert looked_into(bundle, diagnosed_k=20).lists.k == 1
+    full = histories_of_all_but_one(40, 9)
+    narrow = Bundle(bundle.towers, bundle.vocabulary, bundle.items, full, bundle.search, bundle.index, {})
+    facts = looked_into(narrow)
+    assert facts.lists.spread is None
+    assert alarms(facts, GateConfig()) == ()
+
+
+def histories_of_all_but_one(users: int, items: int) -> Histories:
+    rows = [np.delete(np.arange(items), user % items) for user in range(users)]
+    indptr = np.arange(users + 1, dtype=np.int64) * (items - 1)
+    taken = np.concatenate(rows).astype(np.int32)
+    return Histories(indptr, taken, None, np.ones(len(taken), dtype=np.float32), items)
 
 
 def test_no_more_users_are_asked_than_wanted_and_seeds_draw_them():

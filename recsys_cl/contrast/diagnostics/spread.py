@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+_LEAST_ROOM = float(np.log(2))
+
 
 def entropy(counts: npt.NDArray[np.integer]) -> float | None:
     """Return the entropy in nats of drawing one recommendation, from how often each item was given, (n_items,).
@@ -32,7 +34,8 @@ def spread_between(found: float, one_list: float, most: float) -> float | None:
         most: the highest entropy that so many lists can have.
 
     Returns:
-        None where one list for all is as even as lists can be.
+        None where one list for all is more than half as varied as lists can be: where they are as long as what is left
+        of the catalogue, they cannot but be alike.
     """
     room = most - one_list
-    return float(np.clip((found - one_list) / room, 0, 1)) if room > 1e-9 else None
+    return float(np.clip((found - one_list) / room, 0, 1)) if room > _LEAST_ROOM else None

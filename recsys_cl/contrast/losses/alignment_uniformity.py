@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch.nn import functional
 
-from recsys_cl.config import Settings
+from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.contrast import Contrast
 
 NEEDS_PRODUCT = True
 TAKES_BIAS = False
+USES_TEMPERATURE = False
 USES_NEGATIVES = False
 _MOST = 2048  # vectors whose pairs are looked at in a step, drawn if there are more
 
@@ -20,7 +22,9 @@ _MOST = 2048  # vectors whose pairs are looked at in a step, drawn if there are 
 class Config(Settings):
     """What spreading counts beside coming together."""
 
-    uniformity_weight: float = Field(1.0, ge=0, description="weight of uniformity, the mean of users' and items'")
+    uniformity_weight: Annotated[float, Search(0.1, 5.0, log=True)] = Field(
+        1.0, ge=0, description="weight of uniformity, the mean of users' and items'"
+    )
 
 
 def alignment(left: torch.Tensor, right: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 import torch
 from pydantic import Field
 
-from recsys_cl.config import Settings
+from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.blocks import loss_of_logits
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.scored import Scored
@@ -16,7 +17,7 @@ from recsys_cl.contrast.scored import Scored
 class Config(Settings):
     """How unlike the two sides are, and what the positive side is."""
 
-    power: float = Field(
+    power: Annotated[float, Search(0.8, 2.0)] = Field(
         1.1, gt=0, description="weight of the negative side: the positives' temperature over the negatives'"
     )
     pooled: bool = Field(False, description="pool a query's positives in one mean, inside of the logarithm")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch.nn import functional
 
-from recsys_cl.config import Settings
+from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.blocks import loss_of_logits
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.scored import Scored
@@ -17,7 +18,7 @@ from recsys_cl.contrast.scored import Scored
 class Config(Settings):
     """How many negatives a positive is held against."""
 
-    negatives: int = Field(1, ge=1, description="negatives drawn for each positive")
+    negatives: Annotated[int, Search(1, 16, log=True)] = Field(1, ge=1, description="negatives drawn for each positive")
 
 
 def bpr(scored: Scored, drawn: torch.Tensor) -> torch.Tensor:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch.nn import functional
 
-from recsys_cl.config import Settings
+from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.blocks import loss_of_scores
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.scored import Scored
+
+USES_TEMPERATURE = False
 
 
 class Config(Settings):
     """From which cosine on, and how much, negatives are pushed away."""
 
-    margin: float = Field(0.4, ge=-1, le=1, description="similarity below which a negative is let be")
-    negative_weight: float = Field(150.0, gt=0, description="weight of the mean over negatives")
+    margin: Annotated[float, Search(0.0, 0.9)] = Field(
+        0.4, ge=-1, le=1, description="similarity below which a negative is let be"
+    )
+    negative_weight: Annotated[float, Search(1.0, 1000.0, log=True)] = Field(
+        150.0, gt=0, description="weight of the mean over negatives"
+    )
 
 
 def cosine_contrastive(scored: Scored, margin: float, negative_weight: float) -> torch.Tensor:

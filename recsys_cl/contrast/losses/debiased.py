@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 import torch
 from pydantic import Field
 
-from recsys_cl.config import Settings
+from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.blocks import loss_of_logits
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.scored import Scored
@@ -16,7 +17,7 @@ from recsys_cl.contrast.scored import Scored
 class Config(Settings):
     """How many negatives are thought to be positives."""
 
-    positive_prior: float = Field(
+    positive_prior: Annotated[float, Search(0.0001, 0.1, log=True)] = Field(
         0.001, ge=0, lt=1, description="chance that an item nobody told of is one the user would take (tau+)"
     )
 

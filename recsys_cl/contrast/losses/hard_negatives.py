@@ -7,11 +7,12 @@ worst weighs them by e^(beta s): a negative's weight is what an adversary would 
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 import torch
 from pydantic import Field
 
-from recsys_cl.config import Settings
+from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.blocks import loss_of_logits
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.scored import Scored
@@ -20,7 +21,9 @@ from recsys_cl.contrast.scored import Scored
 class Config(Settings):
     """How much an adversary may do."""
 
-    hardness: float = Field(0.25, ge=0, description="beta: power by which a negative's weight grows with its score")
+    hardness: Annotated[float, Search(0.0, 1.0)] = Field(
+        0.25, ge=0, description="beta: power by which a negative's weight grows with its score"
+    )
 
 
 def hard_negatives(scored: Scored, hardness: float) -> torch.Tensor:

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch.nn import functional
 
-from recsys_cl.config import Settings
+from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.blocks import loss_of_scores
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.scored import Scored
 
 NEEDS_DISTANCE = True
 TAKES_BIAS = False
+USES_TEMPERATURE = False
 _LEAST = 1e-12  # of a squared distance, whose root has no gradient at nought
 
 
 class Config(Settings):
     """How far negatives are pushed."""
 
-    margin: float = Field(1.0, gt=0, description="distance beyond which a negative is let be")
-    negative_weight: float = Field(30.0, gt=0, description="weight of the mean over negatives")
+    margin: Annotated[float, Search(0.2, 2.0)] = Field(
+        1.0, gt=0, description="distance beyond which a negative is let be"
+    )
+    negative_weight: Annotated[float, Search(1.0, 1000.0, log=True)] = Field(
+        30.0, gt=0, description="weight of the mean over negatives"
+    )
 
 
 def margin_contrastive(scored: Scored, margin: float, negative_weight: float) -> torch.Tensor:

@@ -7,22 +7,26 @@ it serves towers that have no closed form.
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 import torch
 from pydantic import Field
 
-from recsys_cl.config import Settings
+from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.blocks import loss_of_scores
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.scored import Scored
 
 NEEDS_PRODUCT = True
+USES_TEMPERATURE = False
 
 
 class Config(Settings):
     """In which units scores are."""
 
-    scale: float = Field(10.0, gt=0, description="what similarities are multiplied by")
+    scale: Annotated[float, Search(1.0, 50.0, log=True)] = Field(
+        10.0, gt=0, description="what similarities are multiplied by"
+    )
 
 
 def spectral(scored: Scored, scale: float) -> torch.Tensor:

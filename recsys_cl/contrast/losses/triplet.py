@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch.nn import functional
 
-from recsys_cl.config import Settings
+from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.blocks import loss_of_scores
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.scored import Scored
+
+USES_TEMPERATURE = False
 
 
 class Config(Settings):
     """Which negatives a positive is held against."""
 
-    margin: float = Field(0.5, gt=0, description="by how much a positive must score higher")
+    margin: Annotated[float, Search(0.05, 2.0, log=True)] = Field(
+        0.5, gt=0, description="by how much a positive must score higher"
+    )
     mining: Literal["all", "semi_hard", "hard"] = Field(
         "semi_hard",
         description="all negatives; the hardest that scores less than the positive; or the hardest of all",

@@ -2,5 +2,5 @@
 
 ``observe`` is told of each step after it was taken; ``served``, if there is such, makes of the towers that learn those
 that serve. ``USES_NEGATIVES = False`` says that it cannot go with anything
-that contrasts.
+that contrasts, ``USES_TEMPERATURE = False`` that it has a temperature of its own or none.
 """

@@ -7,25 +7,30 @@ et al., ICLR 2018).
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from recsys_cl.config import Settings
+from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.context import Context
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.step import Step
 from recsys_cl.contrast.supervised import Supervised
 from recsys_cl.errors import ConfigError
 
+USES_TEMPERATURE = False
+
 
 class Config(Settings):
     """How much an adversary may do."""
 
-    epsilon: float = Field(0.1, gt=0, description="length of the perturbation of a vector")
-    steps: int = Field(1, ge=1, description="steps in which it is found")
+    epsilon: Annotated[float, Search(0.01, 1.0, log=True)] = Field(
+        0.1, gt=0, description="length of the perturbation of a vector"
+    )
+    steps: Annotated[int, Search(1, 3, named=True)] = Field(1, ge=1, description="steps in which it is found")
 
 
 class Objective(nn.Module):

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from recsys_cl.config import Settings
+from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.context import Context
 from recsys_cl.contrast.momentum import Following
 from recsys_cl.contrast.step import Rows, Step
 from recsys_cl.towers.two_tower import TwoTower
 
 USES_NEGATIVES = False
+USES_TEMPERATURE = False
 
 
 class Config(Settings):
     """What keeps vectors from becoming all alike; each part can be taken away to see what it does."""
 
-    momentum: float = Field(0.995, ge=0, lt=1, description="share of the target towers that stays, each step")
-    predictor: bool = Field(True, description="predict the target by a linear map, or be it")
-    stop_gradient: bool = Field(True, description="whether targets only teach")
+    momentum: Annotated[float, Search(0.9, 0.999)] = Field(
+        0.995, ge=0, lt=1, description="share of the target towers that stays, each step"
+    )
+    predictor: Annotated[bool, Search(named=True)] = Field(
+        True, description="predict the target by a linear map, or be it"
+    )
+    stop_gradient: Annotated[bool, Search(named=True)] = Field(True, description="whether targets only teach")
 
 
 class Objective(nn.Module):

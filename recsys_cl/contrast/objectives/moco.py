@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch import nn
 
-from recsys_cl.config import Settings
+from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.blocks import loss_of_logits
 from recsys_cl.contrast.context import Context
 from recsys_cl.contrast.contrast import Contrast
@@ -24,8 +25,12 @@ from recsys_cl.pairs.ragged import positions, row_numbers
 class Config(Settings):
     """How long keys are kept, and how slowly the towers change that make them."""
 
-    queue_size: int = Field(16_384, ge=1, description="items, and users, that are held as negatives")
-    momentum: float = Field(0.99, ge=0, lt=1, description="share of the key towers that stays, each step")
+    queue_size: Annotated[int, Search(4_096, 65_536, log=True)] = Field(
+        16_384, ge=1, description="items, and users, that are held as negatives"
+    )
+    momentum: Annotated[float, Search(0.9, 0.999)] = Field(
+        0.99, ge=0, lt=1, description="share of the key towers that stays, each step"
+    )
 
 
 class Objective(nn.Module):

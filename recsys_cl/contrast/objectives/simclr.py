@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 
-from recsys_cl.config import Settings
+from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.context import Context
 from recsys_cl.contrast.nt_xent import nt_xent
 from recsys_cl.contrast.step import Step
 from recsys_cl.errors import ConfigError
 from recsys_cl.families import member, members
 
+USES_TEMPERATURE = False
 AUGMENTATIONS = "recsys_cl.contrast.augmentations"
 _MOST = 1024  # things whose views are compared in a step
 _STREAMS = {"users": 0, "items": 1}  # of draws
@@ -25,10 +26,14 @@ _CHANGES = {"users": "of_history", "items": "of_item"}
 class Config(Settings):
     """Of what and how views are taken, and how they are compared."""
 
-    subject: Literal["users", "items"] = Field("users", description="of what two views are taken")
+    subject: Annotated[Literal["users", "items"], Search(named=True)] = Field(
+        "users", description="of what two views are taken"
+    )
     views: str = Field("crop+mask", description="augmentations by name, one of which is drawn for a view")
-    strength: float = Field(0.3, gt=0, lt=1, description="how much they change")
-    temperature: float = Field(0.2, gt=0, description="what cosines of views are divided by")
+    strength: Annotated[float, Search(0.05, 0.7)] = Field(0.3, gt=0, lt=1, description="how much they change")
+    temperature: Annotated[float, Search(0.05, 1.0, log=True)] = Field(
+        0.2, gt=0, description="what cosines of views are divided by"
+    )
     head: bool = Field(False, description="compare views by what a small network makes of them")
 
 

@@ -6,7 +6,7 @@ are anchors, and their positives are items of the same categories, or such as th
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,13 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from recsys_cl.config import Settings
+from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.context import Context
 from recsys_cl.contrast.step import Step
 from recsys_cl.errors import ConfigError
 from recsys_cl.pairs.cooccurrence import most_similar_items
 
+USES_TEMPERATURE = False
 _MOST = 1024  # items that are compared in a step
 _STREAM = 2  # of draws
 
@@ -28,9 +29,13 @@ _STREAM = 2  # of draws
 class Config(Settings):
     """Which items belong together."""
 
-    by: Literal["neighbours", "category"] = Field("neighbours", description="items taken together, or of one category")
-    neighbours: int = Field(10, ge=1, description="nearest neighbours an item has")
-    temperature: float = Field(0.2, gt=0, description="what cosines of items are divided by")
+    by: Annotated[Literal["neighbours", "category"], Search(named=True)] = Field(
+        "neighbours", description="items taken together, or of one category"
+    )
+    neighbours: Annotated[int, Search(5, 50, log=True)] = Field(10, ge=1, description="nearest neighbours an item has")
+    temperature: Annotated[float, Search(0.05, 1.0, log=True)] = Field(
+        0.2, gt=0, description="what cosines of items are divided by"
+    )
 
 
 def supcon_of_items(vectors: torch.Tensor, weights: torch.Tensor, temperature: float) -> torch.Tensor:

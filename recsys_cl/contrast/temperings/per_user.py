@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -10,10 +11,11 @@ from pydantic import Field
 from scipy.special import lambertw
 from torch import nn
 
-from recsys_cl.config import Settings
+from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.counts import Counts
 
+USES_TEMPERATURE = False
 _COLUMNS = 512  # candidates by which a user's loss is told
 _KEPT = 0.99  # of a running mean, each step
 _LEAST = 0.01  # of the common temperature
@@ -22,7 +24,7 @@ _LEAST = 0.01  # of the common temperature
 class Config(Settings):
     """How unlike users may be."""
 
-    spread: float = Field(
+    spread: Annotated[float, Search(0.1, 10.0, log=True)] = Field(
         1.0,
         gt=0,
         description="loss beyond the mean, in nats, by which temperatures begin to differ; large is one for all",

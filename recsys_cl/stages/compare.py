@@ -1,0 +1,178 @@
+"""Methods side by side: each tuned with equal means, fitted with several seeds, examined once on the test part.
+
+All that is expensive is done apart (`apart`, `contest`) and kept as it comes, so that the same command goes on after a
+kill with what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from recsys_cl.config import RunConfig
+from recsys_cl.errors import ConfigError, InputError, RecsysError, TrainingError
+from recsys_cl.evaluation.findings import metric_label
+from recsys_cl.files import read_json, whole_file, write_json
+from recsys_cl.stages.apart import answer_of, order_of
+from recsys_cl.stages.comparison_table import as_markdown, row_of
+from recsys_cl.stages.contenders import Contender, budget_of, read_contenders, require_comparable
+from recsys_cl.stages.ingest import Source, ingest
+from recsys_cl.stages.job import Job
+from recsys_cl.stages.pairs import Prepared, prepare
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be compared.
+
+    Attributes:
+        sources: the logs, by name.
+        methods: by name; all of the file where there are none.
+        methods_file: where they are; the package's own if None.
+        seeds: how many, from the job's own on.
+        out: the table to write, Markdown, with JSON beside it; in the workspace if None.
+    """
+
+    sources: Mapping[str, Source]
+    methods: Sequence[str] = ()
+    methods_file: Path | None = None
+    seeds: int = 3
+    out: Path | None = None
+
+
+def compare(job: Job, wanted: Wanted) -> Answer:
+    """Tune, fit and examine all methods on all logs; the table is written anew with each row that is ready.
+
+    Returns:
+        ``logs``, by name: ``popularity`` and ``rows``, the best first; ``failures``, what could not be done and why;
+        ``table`` and ``data``, the files; ``ok``, whether nothing failed.
+
+    Raises:
+        ConfigError: a method is not known or cannot work; nothing was begun.
+    """
+    contenders = read_contenders(wanted.methods_file).chosen(wanted.methods)
+    require_comparable(contenders, job.config)
+    out = wanted.out or job.workspace.comparisons / "methods.md"
+    if out.suffix != ".md":
+        raise ConfigError(f"The table is Markdown; let the name of {out} end in .md.")
+    result: Answer = {"seeds": wanted.seeds, "budget": budget_of(job.config.tune), "logs": {}, "failures": []}
+    for name, source in wanted.sources.items():
+        contest = _Contest(replace(job, name=name), source, contenders, wanted.seeds)
+        for log in contest.carry_out(result["failures"].append):
+            result["logs"][name] = log
+            _write(out, result, job, wanted, contenders)
+    files = {"table": str(out), "data": str(out.with_suffix(".json"))}
+    return result | files | {"ok": not result["failures"]}
+
+
+def sources_of(names: str | None, job_name: str, source: Source) -> dict[str, Source]:
+    """Return logs by name: public data sets, or the one that ``source`` is.
+
+    Raises:
+        InputError: both are given.
+    """
+    if names is None:
+        return {job_name: source}
+    if source.has_log:
+        raise InputError("Give --datasets or one of --input, --dataset and --sample, not both.")
+    return {name.strip(): replace(source, dataset=name.strip()) for name in names.split(",") if name.strip()}
+
+
+@dataclass(frozen=True)
+class _Contest:
+    """All methods on one log."""
+
+    job: Job
+    source: Source
+    contenders: Mapping[str, Contender]
+    seeds: int
+
+    def carry_out(self, failed: Callable[[Answer], None]) -> Iterator[Answer]:
+        """Yield what is known of the log, again with each method that ended."""
+        snapshot = ingest(self.job, self.source)
+        prepared = prepare(self.job, snapshot)
+        asked = self._kept(self._folder("popularity", prepared, self.job) / "popularity.json")
+        popularity = asked("popularity", order_of(self.job, prepared=prepared.folder))
+        about = {"split": prepared.facts["split"], "parts": prepared.facts["rows"], "popularity": popularity}
+        rows: list[Answer] = []
+        yield about | {"rows": []}
+        for name, contender in self.contenders.items():
+            try:
+                rows.append(self._row(name, contender, prepared))
+            except RecsysError as error:
+                if not isinstance(error, TrainingError) and type(error) is not RecsysError:
+                    raise
+                self._say(name, f"failed: {error}")
+                failed({"log": self.job.name, "method": name, "reason": str(error)})
+            ranked = sorted(rows, key=lambda row: -row["ndcg_at_20"]["mean"])
+            yield about | {"rows": ranked}
+
+    def _row(self, name: str, contender: Contender, prepared: Prepared) -> Answer:
+        """Tune a method, fit it with each seed, and lay the figures together."""
+        job = replace(self.job, config=contender.config(self.job.config))
+        folder = self._folder(name, prepared, job)
+        best: Answer = {}
+        if contender.is_tuned:
+            tuning = order_of(job, prepared=prepared.folder)
+            best = self._kept(folder / "tuned.json")("tune", tuning)
+            job = replace(job, config=_with(job.config, best["config"]))
+            self._say(name, f"validation {metric_label(best['metric'])} {best['figure']:.4f}, {best['trials']} trials")
+        runs = []
+        for seed in range(job.config.seed, job.config.seed + self.seeds):
+            label = f"{self.job.name}, {name}, seed {seed}"
+            seeded = replace(job, config=job.config.model_copy(update={"seed": seed}))
+            order = order_of(seeded, prepared=prepared.folder, scratch=folder / f"seed-{seed}", label=label)
+            runs.append(self._kept(folder / f"seed-{seed}.json")("fit", order))
+            self._say(name, f"seed {seed}: recall@20 {runs[-1]['recall_at_20']:.4f}, {runs[-1]['seconds']:.0f} s")
+        return row_of(name, contender, self.job.name, best, runs)
+
+    def _folder(self, name: str, prepared: Prepared, job: Job) -> Path:
+        """Return where all is kept that depends on the log, the settings and the budget of tuning."""
+        key = job.key(prepared.facts["key"], job.config.spectral, job.config.train, job.config.tune)
+        return self.job.workspace.comparisons / self.job.name / f"{name}-{key[:16]}"
+
+    def _kept(self, path: Path) -> Callable[[str, Answer], Answer]:
+        """Return what asks a task for an answer, and keeps it in a file, where it is found the next time."""
+
+        def ask(task: str, order: Answer) -> Answer:
+            if not path.exists():
+                write_json(path, answer_of(task, order))
+            answer: Answer = read_json(path)
+            return answer
+
+        return ask
+
+    def _say(self, method: str, text: str) -> None:
+        self.job.reporter.say(f"{self.job.name}, {method}: {text}")
+
+
+def _with(config: RunConfig, found: Answer) -> RunConfig:
+    """Return settings with those of training that were found."""
+    parts = RunConfig.of(found)
+    return config.model_copy(update={"train": parts.train, "spectral": parts.spectral})
+
+
+def _write(out: Path, result: Answer, job: Job, wanted: Wanted, contenders: Mapping[str, Contender]) -> None:
+    with whole_file(out) as scratch:
+        scratch.write_text(as_markdown(result, _command(job, wanted), job.now, contenders), encoding="utf-8")
+    write_json(out.with_suffix(".json"), result)
+
+
+def _command(job: Job, wanted: Wanted) -> str:
+    """Return the command that makes the table, without places of this machine."""
+    tune, parts = job.config.tune, ["recsys-cl compare"]
+    if wanted.methods_file is not None:
+        parts.append(f"--methods-file {wanted.methods_file.name}")
+    if wanted.methods:
+        parts.append(f"--methods {','.join(wanted.methods)}")
+    logs = [name if source.dataset else "" for name, source in wanted.sources.items()]
+    parts.append(f"--datasets {','.join(logs)}" if all(logs) else f"--input FILE --name {job.name}")
+    parts.append(f"--seeds {wanted.seeds} --trials {tune.trials}")
+    parts += [f"--tuning-time {tune.tuning_time}"] if tune.tuning_time else []
+    given = job.config.train.model_dump(mode="json", exclude_unset=True)
+    parts += [f"--{name.replace('_', '-')} {value}" for name, value in given.items()]
+    return " ".join(parts)
