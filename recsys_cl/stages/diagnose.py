@@ -58,8 +58,8 @@ def compared(towers: TwoTower, queries: Queries) -> Compared:
     """Take vectors from towers: the one place where diagnostics ask how these are made."""
     items = towers.item_vectors(with_offsets=False)
     searched, catalogue = towers.query_vectors(queries), towers.item_vectors()
-    dim = items.shape[1]
-    return Compared(searched[:, :dim], items, catalogue[:, dim:].sum(axis=1), searched, catalogue)
+    dim, added = towers.point_dim, catalogue[:, items.shape[1] :].sum(axis=1)
+    return Compared(searched[:, :dim], items[:, :dim], added, searched, catalogue)
 
 
 def diagnose(job: Job, location: str | None, out: Path | None) -> dict[str, Any]:
