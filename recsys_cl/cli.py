@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recsys_cl import __version__
-from recsys_cl.config import load_config
+from recsys_cl.config import DiagnoseConfig, load_config
 from recsys_cl.errors import RecsysError
 from recsys_cl.options import (
     SHARED,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 Verb = Callable[..., dict[str, Any]]
 _PATH = click.Path(path_type=Path)
 _MODEL_STAGES = ("ingest", "split", "pairs", "spectral", "train")
+_DIAGNOSED = (*DiagnoseConfig.model_fields, "min_rank_share", "max_mean_cosine", "min_list_spread")
 
 
 @click.group(
@@ -103,7 +104,8 @@ def _run(
     with _told(as_json=as_json):
         values = {key: value for key, value in values.items() if key not in settings and value is not None}
         by_log = source and (not champion or "location" in values)
-        job = _job(values, settings, by_log=by_log, named=named, quiet=quiet)
+        known = not source and "location" in values  # a bundle that is named needs no log's name
+        job = _job(values, settings, by_log=by_log, named=named and not known, quiet=quiet)
         if source:
             values["source"] = _source(values)
         if writes:
@@ -186,7 +188,7 @@ def _print(verb: str, result: dict[str, Any], *, as_json: bool) -> None:
     show(verb, result, Console(highlight=False))
 
 
-@_verb(*_MODEL_STAGES, "evaluate", "index", "gate", "candidates", shared=SHARED, source=True)
+@_verb(*_MODEL_STAGES, "evaluate", "diagnose", "index", "gate", "candidates", shared=SHARED, source=True)
 @click.option("--out", type=_PATH, help="where to write candidates; by default in the workspace")
 def run(job: Job, source: Source, out: Path | None = None) -> dict[str, Any]:
     """Do everything: from a log to a judged version and candidates.
@@ -248,7 +250,7 @@ def compare(job: Job, source: Source, methods: str = "", datasets: str | None = 
     return compare_methods(job, Wanted(sources_of(datasets, job.name, source), names, **more))
 
 
-@_verb(*_MODEL_STAGES, "evaluate", shared=SHARED, source=True)
+@_verb(*_MODEL_STAGES, "evaluate", "diagnose", shared=SHARED, source=True)
 @click.option("--bundle", help="examine this bundle (a path or models:/NAME@ALIAS) on the log instead")
 def evaluate(job: Job, source: Source, bundle: str | None = None) -> dict[str, Any]:
     """Compare the model with the baselines on the test part."""
@@ -259,13 +261,13 @@ def evaluate(job: Job, source: Source, bundle: str | None = None) -> dict[str, A
     return evaluate_bundle(job, source, bundle)
 
 
-@_verb(*_MODEL_STAGES, "evaluate", "index", shared=SHARED, source=True)
+@_verb(*_MODEL_STAGES, "evaluate", "diagnose", "index", shared=SHARED, source=True)
 def index(job: Job, source: Source) -> dict[str, Any]:
     """Build the FAISS index and bundle it with the towers."""
     return _until("index", job, source)
 
 
-@_verb(*_MODEL_STAGES, "evaluate", "index", "gate", shared=SHARED, source=True)
+@_verb(*_MODEL_STAGES, "evaluate", "diagnose", "index", "gate", shared=SHARED, source=True)
 def register(job: Job, source: Source) -> dict[str, Any]:
     """Register the bundle; promote it if the gate agrees."""
     return _until("register", job, source)
@@ -338,6 +340,19 @@ def recommend(job: Job, user_ids: tuple[str, ...], **wanted: str) -> dict[str, A
     from recsys_cl.stages.candidates import recommend as answer
 
     return answer(job, user_ids, **wanted)
+
+
+@_verb("diagnose", "gate", only=_DIAGNOSED, shared=("seed",), writes=False)
+@click.argument("location", metavar="[BUNDLE]", required=False)
+@click.option("--out", type=_PATH, help="HTML page to write; by default in the workspace")
+def diagnose(job: Job, location: str | None = None, out: Path | None = None) -> dict[str, Any]:
+    """Look into the space of vectors and write a page about it.
+
+    BUNDLE is a path or models:/NAME@ALIAS; by default the champion of --name.
+    """
+    from recsys_cl.stages.diagnose import diagnose as look
+
+    return look(job, location, out)
 
 
 @_verb(shared=("seed",), named=False, writes=False)

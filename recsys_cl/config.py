@@ -275,6 +275,18 @@ class EvaluateConfig(Settings):
     confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the confidence intervals")
 
 
+class DiagnoseConfig(Settings):
+    """How much is looked at to tell how the space of vectors looks."""
+
+    diagnosed_users: int = Field(2000, ge=1, description="users drawn to look at their vectors and lists")
+    diagnosed_items: int = Field(2000, ge=1, description="items drawn to look at their vectors")
+    diagnosed_pairs: int = Field(3000, ge=2, description="user-item pairs drawn of each kind")
+    diagnosed_k: int = Field(
+        20, ge=1, description="length of the lists whose spread is measured, a tenth of the catalogue at most"
+    )
+    mapped_items: int = Field(1000, ge=1, le=3000, description="items with categories drawn on the map")
+
+
 class IndexConfig(Settings):
     """How vectors are searched."""
 
@@ -293,6 +305,13 @@ class GateConfig(Settings):
     gate_confidence: float = Field(0.8, gt=0.5, lt=1, description="confidence that the loss is within the tolerance")
     min_coverage: float = Field(0.01, ge=0, le=1, description="least share of the catalogue recommended to anyone")
     beat_popularity: bool = Field(True, description="whether a model must beat popularity")
+    min_rank_share: float = Field(
+        0.05, ge=0, le=1, description="least effective rank of the vectors, between 1 (0) and a random matrix's (1)"
+    )
+    max_mean_cosine: float = Field(0.99, ge=-1, le=1, description="highest mean cosine of two users or of two items")
+    min_list_spread: float = Field(
+        0.02, ge=0, le=1, description="least spread of the lists, between one list for all (0) and all evenly (1)"
+    )
 
 
 class CandidatesConfig(Settings):
@@ -317,6 +336,7 @@ class RunConfig(Settings):
     train: TrainConfig = TrainConfig()
     tune: TuneConfig = TuneConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    diagnose: DiagnoseConfig = DiagnoseConfig()
     index: IndexConfig = IndexConfig()
     gate: GateConfig = GateConfig()
     candidates: CandidatesConfig = CandidatesConfig()

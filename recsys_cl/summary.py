@@ -8,8 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from recsys_cl.evaluation.diagnostic_facts import DiagnosticFacts
 from recsys_cl.evaluation.facts import TrainingFacts
 from recsys_cl.evaluation.findings import headline_k, how_made, kept_fit, measured_ks, metric_label, size
+from recsys_cl.evaluation.space_findings import drawn_from, what_is_seen
+from recsys_cl.evaluation.space_tables import side_table
 from recsys_cl.terminal import columns as _columns
 from recsys_cl.terminal import entry as _entry
 
@@ -288,6 +291,25 @@ def _show_methods(result: dict[str, Any], console: Console) -> None:
                 _entry(console, "", told, before=Text("  "), width=width, style="dim")
 
 
+def _show_diagnosis(result: dict[str, Any], console: Console) -> None:
+    diagnostics = DiagnosticFacts.model_validate(result["diagnostics"])
+    _entry(console, "Space", f"{result['name']} version {result['version']}; {drawn_from(diagnostics)}")
+    for alarm in result["alarms"]:
+        _entry(console, "Alarm", alarm, style="red")
+    for sentence in what_is_seen(diagnostics):
+        _entry(console, "", sentence)
+    _show_sides(diagnostics, console)
+    _entry(console, "Page", str(result["page"]))
+
+
+def _show_sides(diagnostics: DiagnosticFacts, console: Console) -> None:
+    table = side_table(diagnostics)
+    rows = [[Text(row.name), *(Text(cell.text) for cell in row.cells)] for row in table.rows]
+    console.print()
+    _columns(console, [table.corner, *table.columns], rows, left={table.columns[-1]})
+    console.print()
+
+
 def _show_keys(result: dict[str, Any], console: Console) -> None:
     flat = {
         name: ", ".join(f"{inner:,} {of.replace('_', ' ')}" for of, inner in value.items())
@@ -330,5 +352,6 @@ _SHOWN = {
     "candidates": _show_written,
     "recommend": _show_recommendations,
     "methods": _show_methods,
+    "diagnose": _show_diagnosis,
     "doctor": _show_checks,
 }

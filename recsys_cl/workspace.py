@@ -63,6 +63,10 @@ class Workspace:
         """Folder of the candidates written for ``name``."""
         return self.home / "data" / "candidates" / name
 
+    def diagnosis(self, name: str, version: str) -> Path:
+        """Page about the space of one version's vectors."""
+        return self.home / "data" / "diagnoses" / name / f"{version}.html"
+
     @property
     def downloads(self) -> Path:
         """Folder of downloaded public data sets and generated samples."""

@@ -21,7 +21,7 @@ from recsys_cl.stages.foresight import require_sound
 
 VERBS = [
     *("run", "ingest", "pairs", "train", "tune", "compare", "evaluate", "index", "register"),
-    *("promote", "rollback", "versions", "candidates", "recommend", "sample", "methods", "doctor"),
+    *("promote", "rollback", "versions", "candidates", "recommend", "diagnose", "sample", "methods", "doctor"),
 ]
 
 

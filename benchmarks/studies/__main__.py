@@ -14,7 +14,7 @@ from benchmarks.studies.trained import trained_apart
 from recsys_cl.files import write_json
 
 _ROOT = Path(__file__).resolve().parents[2]
-_RESULTS, _PLOTS = _ROOT / "benchmarks" / "results" / "studies.json", _ROOT / "docs" / "contrastive"
+_RESULTS, _PLOTS = _ROOT / "benchmarks" / "results" / "studies.json", _ROOT / "docs" / "contrastive" / "figures"
 _STUDIES = ("moco", "byol", "sparse_users")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import time
 from datetime import UTC, datetime
@@ -47,7 +46,7 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
     Returns:
         ``recall`` and ``ndcg`` of each epoch, ``cosine`` (mean between different items) and ``rank`` (effective, Roy
         and Vetterli 2007) of each; ``by_history``, recall by length of history after the last; ``seconds``;
-        ``peak_mib`` of the process beyond what it held before training.
+        ``peak_mib``, most memory of the process while training beyond what it held before (Linux alone).
     """
     log, workspace = LOGS[log_name], Workspace.at(home)
     config = load_config(None, {**log.settings, **_ALWAYS, **settings, "seed": seed})
@@ -72,7 +71,8 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
             found[name].append(round(float(figure), 5))
         return float(figures[1])
 
-    held, began = _peak_mib(), time.monotonic()
+    held, began = _memory_mib("VmRSS"), time.monotonic()
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
     train(
         fitter.pairs,
         len(fitter.pairs.histories),
@@ -88,7 +88,7 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
     return found | {
         "by_history": by_history,
         "seconds": time.monotonic() - began,
-        "peak_mib": _peak_mib() - held,
+        "peak_mib": _memory_mib("VmHWM") - held,
     }
 
 
@@ -103,9 +103,10 @@ def _spread(vectors: npt.NDArray[np.float32]) -> tuple[float, float]:
     return float(total / (len(unit) * (len(unit) - 1))), float(rank)
 
 
-def _peak_mib() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 if sys.platform != "darwin" else 1024) / 1024
+def _memory_mib(what: str) -> float:
+    """Return what Linux says of this process's memory: VmRSS, held now, or VmHWM, the most it held."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return int(next(line for line in lines if line.startswith(what)).split()[1]) / 1024
 
 
 def main() -> None:

@@ -1,11 +1,12 @@
 """The leading singular pairs of a sparse matrix: what the closed form of the spectral contrastive loss is made of.
 
-With linear towers the spectral contrastive loss (HaoChen et al. 2021, arXiv 2106.04156) is least where the scores are
-the truncated singular value decomposition of the normalised interaction matrix R. `solve` finds its right singular
-vectors and its singular values by subspace iteration with a Chebyshev filter (Zhou, Saad, Tiago and Chelikowsky 2006)
-from a random sketch (Halko, Martinsson and Tropp 2011): every round multiplies the basis by a polynomial of RᵀR that
-is small below the values sought and grows as fast as it can above, which takes far fewer products than powers of RᵀR
-do, then makes the basis orthonormal and turns it to the Ritz vectors.
+With linear towers the spectral contrastive loss (HaoChen et al. 2021, arXiv 2106.04156) is least where the scores are,
+each times the roots of how often its user and its item occur, the truncated singular value decomposition of the
+normalised interaction matrix R. `solve` finds its right singular vectors and its singular values by subspace iteration
+with a Chebyshev filter (Zhou, Saad, Tiago and Chelikowsky 2006) from a random sketch (Halko, Martinsson and Tropp
+2011): every round multiplies the basis by a polynomial of RᵀR that is small below the values sought and grows as fast
+as it can above, which takes far fewer products than powers of RᵀR do, then makes the basis
+orthonormal and turns it to the Ritz vectors.
 
 Nothing but a basis of the items is kept: R is only ever read, a block of rows at a time, and the blocks may come from
 disk. All is float32 but for the small symmetric matrices, which are decomposed in float64. Singular values under a

@@ -71,7 +71,7 @@ class Supervised(nn.Module):
         n, more = len(contrast.candidates), len(items)
         known = entries_of(step.numbers.taken_rows, step.numbers.taken, items)
         # What an item was expected as often as in one batch, it is as often again in each that the queue holds.
-        again = math.log1p(more / n)
+        again = step.log_q_exponent * math.log1p(more / n)
         vectors = held[:, :-1]
         if contrast.candidates.shape[1] > vectors.shape[1]:
             vectors = torch.hstack([vectors, step.towers.tables["bias"][items]])

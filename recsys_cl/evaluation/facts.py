@@ -9,17 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from recsys_cl.errors import IntegrityError
+from recsys_cl.evaluation.diagnostic_facts import DiagnosticFacts
+from recsys_cl.evaluation.section import Facts
 
 FittedOn = Literal["train", "train_and_validation", "all"]
-
-
-class Facts(BaseModel):
-    """The one base of all sections: frozen, finite, and reading later reports by leaving out what it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class RowFacts(Facts):
@@ -252,6 +248,7 @@ class EvaluationReport(Facts):
         skipped: baselines that do not suit this log, and why.
         differences: the model against each baseline.
         training: how training went.
+        diagnostics: how the space of the marked model's vectors looks.
         index: how the index does.
         gate: what became of the version.
         seconds: wall time of each stage.
@@ -272,6 +269,7 @@ class EvaluationReport(Facts):
     skipped: dict[str, str] = Field(default_factory=dict)
     differences: tuple[Difference, ...] = ()
     training: TrainingFacts | None = None
+    diagnostics: DiagnosticFacts | None = None
     index: IndexFacts | None = None
     gate: GateFacts | None = None
     seconds: dict[str, float] = Field(default_factory=dict)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from recsys_cl.evaluation import findings, tables
+from recsys_cl.evaluation.alarms import alarms_of
 from recsys_cl.evaluation.facts import EvaluationReport
 from recsys_cl.evaluation.plots import all_plots
-from recsys_cl.evaluation.templates import drawn, environment
+from recsys_cl.evaluation.templates import SpaceSection, drawn, environment, space_section
 
 _TEMPLATE = "report.html"
 
@@ -20,6 +21,7 @@ def as_html(report: EvaluationReport) -> str:
         .render(
             report=report,
             plots=drawn(all_plots(report)),
+            space=_space(report),
             k=k,
             tiles=_tiles(report, k),
             verdicts=findings.verdicts(report),
@@ -39,6 +41,10 @@ def as_html(report: EvaluationReport) -> str:
             shares={stage: 100 * seconds / slowest for stage, seconds in report.seconds.items()},
         )
     )
+
+
+def _space(report: EvaluationReport) -> SpaceSection | None:
+    return None if report.diagnostics is None else space_section(report.diagnostics, alarms_of(report))
 
 
 def _tiles(report: EvaluationReport, k: int) -> list[tuple[str, str, str]]:

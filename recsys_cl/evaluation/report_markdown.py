@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from recsys_cl.evaluation import findings, tables
+from recsys_cl.evaluation.alarms import alarms_of
 from recsys_cl.evaluation.facts import EvaluationReport
+from recsys_cl.evaluation.space_findings import drawn_from, what_is_seen
+from recsys_cl.evaluation.space_tables import information_table, side_table
 from recsys_cl.evaluation.tables import Cell, Table
 
 
@@ -20,6 +23,7 @@ def as_markdown(report: EvaluationReport) -> str:
         *_slices(report),
         _cold(report),
         _section("Training", *_training(report)),
+        _section("The space", *_space(report)),
         _section("Index", _index(report)),
         _section("Gate", _gate(report)),
         _section("Data", _data(report)),
@@ -83,6 +87,15 @@ def _training(report: EvaluationReport) -> list[str]:
         return []
     fits = tables.fit_table(report.training)
     return [_bullets(findings.how_chosen(report.training)), _table(fits) if fits else ""]
+
+
+def _space(report: EvaluationReport) -> list[str]:
+    space = report.diagnostics
+    if space is None:
+        return []
+    told = [*(f"**{_escaped(alarm)}**" for alarm in alarms_of(report)), *map(_escaped, what_is_seen(space))]
+    bounds = [] if space.information is None else [_table(information_table(space.information))]
+    return [_bullets(told), _table(side_table(space)), *bounds, drawn_from(space)]
 
 
 def _index(report: EvaluationReport) -> str:

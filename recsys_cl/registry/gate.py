@@ -11,7 +11,9 @@ import polars as pl
 
 from recsys_cl.config import GateConfig
 from recsys_cl.errors import ConfigError, nearest
+from recsys_cl.evaluation.alarms import NOT_COLLAPSED, alarms
 from recsys_cl.evaluation.bootstrap import PairedDifference, paired_bootstrap
+from recsys_cl.evaluation.diagnostic_facts import DiagnosticFacts
 from recsys_cl.retrieval.tuning import IndexReport
 
 
@@ -24,6 +26,7 @@ class Challenger:
         per_user: the same for each test user (`Evaluation.per_user`).
         popularity: the figures of the popularity baseline on the same users; None if it was not measured.
         vectors_finite: whether every vector of every user and item is finite.
+        diagnostics: how the space of its vectors looks.
         index: how the index was chosen and what was measured.
     """
 
@@ -31,6 +34,7 @@ class Challenger:
     per_user: pl.DataFrame
     popularity: Mapping[str, float] | None
     vectors_finite: bool
+    diagnostics: DiagnosticFacts
     index: IndexReport
 
 
@@ -133,6 +137,7 @@ def judge(
 def _sanity(challenger: Challenger, config: GateConfig) -> Iterator[Check]:
     finite = challenger.vectors_finite
     yield Check("vectors finite", finite, "Every vector is finite." if finite else "Some vectors are not finite.")
+    yield _varied(challenger.diagnostics, config)
     name = f"coverage_at_{config.gate_metric.rpartition('_')[2]}"
     coverage = challenger.metrics.get(name, 0.0)
     yield _floor("coverage", f"{name} is {coverage:.2%}", coverage, config.min_coverage, f"{config.min_coverage:.2%}")
@@ -141,6 +146,18 @@ def _sanity(challenger: Challenger, config: GateConfig) -> Iterator[Check]:
     index = challenger.index
     what = f"The {index.kind} index finds {index.recall:.2%} of exact search"
     yield _floor("index recall", what, index.recall, index.target, f"{index.target:.2%}")
+
+
+def _varied(diagnostics: DiagnosticFacts, config: GateConfig) -> Check:
+    told = alarms(diagnostics, config)
+    if told:
+        return Check(NOT_COLLAPSED, False, " ".join(told))
+    users, items, lists = diagnostics.users, diagnostics.items, diagnostics.lists
+    ranks = (f"{side.effective_rank or 0:.1f}" for side in (users, items))
+    detail = f"Of {items.dim:,} dimensions users and items use {' and '.join(ranks)}"
+    if lists is not None and lists.effective_items is not None:
+        detail += f"; lists of {lists.k} are as varied as {lists.effective_items:,.0f} items given equally often"
+    return Check(NOT_COLLAPSED, True, f"{detail}.")
 
 
 def _floor(name: str, what: str, value: float, floor: float, shown: str) -> Check:

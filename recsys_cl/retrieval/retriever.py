@@ -263,7 +263,8 @@ class Retriever:
 
     @cached_property
     def _unit(self) -> Vectors:
-        vectors = self.bundle.towers.item_vectors(with_offsets=False)  # alike is not the same as popular
+        towers = self.bundle.towers  # alike is not the same as popular, so nothing is added to what points somewhere
+        vectors = towers.item_vectors(with_offsets=False)[:, : towers.point_dim]
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         units = np.zeros_like(vectors)
         np.divide(vectors, lengths, out=units, where=lengths > 0)

@@ -104,6 +104,8 @@ class _Contest:
         rows: list[Answer] = []
         yield about | {"rows": []}
         for name, contender in self.contenders.items():
+            if contender.logs is not None and self.job.name not in contender.logs:
+                continue
             try:
                 rows.append(self._row(name, contender, prepared))
             except RecsysError as error:

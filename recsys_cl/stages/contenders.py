@@ -35,6 +35,7 @@ class Contender(Settings):
     search: tuple[str, ...] | None = Field(
         None, description="what is tuned; all that the method heeds and nobody gave, or nothing if empty"
     )
+    logs: tuple[str, ...] | None = Field(None, description="by name, those that have what it needs; all if not given")
     published: dict[str, Published] = Field({}, description="figures of others, by name of the log")
 
     @property

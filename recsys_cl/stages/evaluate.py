@@ -22,6 +22,7 @@ from recsys_cl.retrieval.manifest import Manifest
 from recsys_cl.retrieval.retriever import Retriever
 from recsys_cl.stages.assemble import assemble
 from recsys_cl.stages.candidates import locate_bundle
+from recsys_cl.stages.diagnose import examined_space
 from recsys_cl.stages.ingest import Source, ingest
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.pairs import Prepared, prepare
@@ -69,7 +70,7 @@ def evaluate(job: Job, trained: TrainedRun) -> Evaluated:
     Raises:
         InputError: no test user is known from training and did something new.
     """
-    key = job.key(trained.key, job.config.evaluate)
+    key = job.key(trained.key, job.config.evaluate, job.config.diagnose)
     folder = trained.folder / f"evaluation-{key[:16]}"
     if not folder.exists():
         bundle = assemble(job, trained, "train_and_validation", EXACT)
@@ -83,6 +84,7 @@ def evaluate(job: Job, trained: TrainedRun) -> Evaluated:
         comparison = _compare(job, prepared, model, examination)
         report = _report(job, prepared, comparison, examination).model_copy(
             update={
+                "diagnostics": examined_space(job, model, examination),
                 "evaluated_on": "train_and_validation",
                 "registered_on": trained.registered,
                 "training": TrainingFacts.model_validate(
@@ -132,11 +134,17 @@ def evaluate_bundle(job: Job, source: Source, location: str) -> dict[str, Any]:
             f"Of the {len(examination):,} test users of {job.name!r} the bundle {location} knows none who did anything "
             "new. Give the log it was trained on, or a later one of the same people."
         )
-    key = job.key(f"{model.digest} {prepared.facts['key']}", job.config.evaluate)
+    key = job.key(f"{model.digest} {prepared.facts['key']}", job.config.evaluate, job.config.diagnose)
     folder = job.workspace.run(job.name, key) / "evaluation"
     if not folder.exists():
         comparison = _compare(job, prepared, model, examination)
-        _write(folder, key, _report(job, prepared, comparison, examination), comparison)
+        report = _report(job, prepared, comparison, examination)
+        _write(
+            folder,
+            key,
+            report.model_copy(update={"diagnostics": examined_space(job, model, examination)}),
+            comparison,
+        )
     metrics = read_json(folder / "metrics.json")["metrics"]
     return {"name": job.name, **snapshot.describe(), **_described(folder, metrics)}
 

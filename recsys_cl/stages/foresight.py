@@ -17,6 +17,12 @@ from recsys_cl.retrieval.candidate_tables import checked_suffix
 from recsys_cl.retrieval.id_files import read_ids
 from recsys_cl.towers.two_tower import CANDIDATE_ENCODERS, QUERY_ENCODERS, SIMILARITIES, require_comparable
 
+# What a loss may need of a similarity, and the attribute of those that give it.
+_NEEDS = {
+    "NEEDS_DISTANCE": ("IS_DISTANCE", "squared distances"),
+    "NEEDS_PRODUCT": ("query_divisor", "inner products of the vectors themselves"),
+}
+
 
 def require_sound(config: RunConfig, until: str = "candidates", out: Path | None = None) -> None:
     """Look whether the settings of the stages up to ``until`` can work at all.
@@ -100,16 +106,26 @@ def _require_weights(train: TrainConfig) -> None:
             f"The objective {others[0]!r} learns without negatives and cannot go with {contrasting[0]!r}, which needs "
             "them. Say --loss none, or leave the objective out."
         )
-    _require_distance(train)
+    _require_sense(train)
 
 
-def _require_distance(train: TrainConfig) -> None:
-    needs = train.loss is not None and getattr(member(LOSSES, train.loss.name), "NEEDS_DISTANCE", False)
-    able = [name for name in members(SIMILARITIES) if getattr(member(SIMILARITIES, name), "IS_DISTANCE", False)]
-    if needs and train.similarity not in able:
+def _require_sense(train: TrainConfig) -> None:
+    """Refuse a main loss that makes no sense of the similarity, or has nothing to contrast with."""
+    if train.loss is None or not train.loss.weight:
+        return
+    loss = member(LOSSES, train.loss.name)
+    for needs, (gives, what) in _NEEDS.items():
+        able = [name for name in members(SIMILARITIES) if hasattr(member(SIMILARITIES, name), gives)]
+        if getattr(loss, needs, False) and train.similarity not in able:
+            raise ConfigError(
+                f"The loss {train.loss!s} needs {what}, which --similarity {train.similarity} does not give; "
+                f"name one of {', '.join(able)}."
+            )
+    drawn = train.uniform_negatives + train.popular_negatives
+    if getattr(loss, "USES_NEGATIVES", True) and not (train.in_batch_negatives or drawn):
         raise ConfigError(
-            f"The loss {train.loss!s} needs squared distances, which --similarity {train.similarity} does not give; "
-            f"name one of {', '.join(able)}."
+            f"The loss {train.loss!s} needs negatives, and there are none: with --no-in-batch-negatives say how many "
+            "--uniform-negatives or --popular-negatives are drawn."
         )
 
 

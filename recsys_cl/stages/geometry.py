@@ -39,7 +39,7 @@ def geometry(towers: TwoTower, examination: Examination, seed: int) -> dict[str,
     rows, nums = asked.relevant.cells(0, len(asked))
     drawn = rng.permutation(len(rows))[:_PAIRS]
     queried, places = np.unique(rows[drawn], return_inverse=True)
-    dim = towers.spec.embedding_dim
+    dim = towers.point_dim
     users = _units(towers.query_vectors(asked.take(queried).queries)[:, :dim])
     items = _units(towers.item_vectors(with_offsets=False)[:, :dim])
     some_users, some_items = (rng.permutation(side)[:_VECTORS] for side in (users, items))

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from recsys_cl.evaluation.diagnostic_facts import DiagnosticFacts
 from recsys_cl.evaluation.facts import GateFacts, TrainingFacts
 from recsys_cl.evaluation.protocol import evaluate, examine
 from recsys_cl.evaluation.report import read_report, write_report
@@ -20,6 +21,7 @@ from recsys_cl.registry.record import Record
 from recsys_cl.registry.store import Store
 from recsys_cl.retrieval.bundle import read_per_user
 from recsys_cl.retrieval.retriever import Retriever
+from recsys_cl.stages.diagnose import everyone, look_into
 from recsys_cl.stages.index import Bundled
 from recsys_cl.stages.job import Job
 
@@ -131,11 +133,20 @@ def _verdict(job: Job, bundled: Bundled, retriever: Retriever, store: Store, cha
         per_user=bundled.evaluated.per_user(),
         popularity=metrics["baselines"].get("popularity"),
         vectors_finite=retriever.vectors_finite(),
+        diagnostics=_diagnostics(job, bundled, retriever),
         index=bundled.index(),
     )
     rival = None if champion is None else _champion_per_user(job, bundled, store, champion)
     config = job.config
     return judge(challenger, rival, config.gate, samples=config.evaluate.bootstrap_samples, seed=config.seed)
+
+
+def _diagnostics(job: Job, bundled: Bundled, retriever: Retriever) -> DiagnosticFacts:
+    """Return how the bundle's space looks: as it was examined, or anew where other towers are to be registered."""
+    report = bundled.report()
+    if report.diagnostics is not None and report.registered_on == report.evaluated_on:
+        return report.diagnostics
+    return look_into(retriever, everyone(retriever), job.config.diagnose, seed=job.config.seed)
 
 
 def _champion_per_user(job: Job, bundled: Bundled, store: Store, champion: int) -> pl.DataFrame:

@@ -81,6 +81,11 @@ class TwoTower:
         return int(self.similarity.dim(self.spec.embedding_dim))
 
     @property
+    def point_dim(self) -> int:
+        """How many leading coordinates of a vector are where it points, the others being what comparing it adds."""
+        return int(self.similarity.point_dim(self.spec.embedding_dim))
+
+    @property
     def history_table(self) -> str:
         """The table that histories are read in."""
         return "context" if len(self.tables["context"]) else "item"

@@ -1,9 +1,9 @@
 """Towers in closed form: the exact minimiser of the spectral contrastive loss.
 
 For linear towers the loss, -2 E[f(u).g(i)] over interactions + E[(f(u).g(i))^2] over independent users and items,
-is least where f(u).g(i) is the truncated singular value decomposition U S V' of R = Du^-1/2 M Di^-1/2 (HaoChen et
-al. 2021, arXiv 2106.04156), M being the interactions and Du, Di its sums. A user is then R's row times V, so no
-user needs a vector of their own. In general form, the exponents being chosen on validation:
+is least where Du^1/2 f(u).g(i) Di^1/2 is, but for a constant, the truncated singular value decomposition U S V' of R =
+Du^-1/2 M Di^-1/2 (HaoChen et al. 2021, arXiv 2106.04156), M being the interactions and Du, Di its sums. A user is then
+R's row times V, so no user needs a vector of their own. In general form, the exponents being chosen on validation:
 
 - with positives of users and items M is age^-`pair_age_exponent`, age 1 being the newest interaction of a user, and
   R = Du^-`user_exponent` M Di^-`item_exponent`; with positives of items and items M is the weights of neighbours in

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from one_step import batches_of, new_learner, small_pairs, step_of
-from random_contrasts import some_contrast
 
 from recsys_cl.config import Method
 from recsys_cl.contrast.objectives.adversarial import _moved
@@ -53,23 +52,26 @@ def test_moved_a_little_the_loss_is_no_lower(pairs, loss, steps):
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
 @pytest.mark.parametrize("epsilon", [0.01, 0.7])
-def test_no_vector_is_moved_further_than_allowed(pairs, steps, epsilon):
+def test_no_embedding_is_moved_further_than_allowed(pairs, steps, epsilon):
     main, adversary, step = made(pairs, epsilon=epsilon, steps=steps)
-    for move in adversary._worst(main, main.compared(step)):
+    moves = adversary._worst(main, step)
+    assert set(moves) == {"context", "item"}
+    for name, move in moves.items():
         assert not move.requires_grad
-        lengths = move.norm(dim=1)
-        assert (lengths <= epsilon * (1 + 1e-5)).all()
+        shares = move.norm(dim=1) / step.rows[name].detach().norm(dim=1)
+        assert (shares <= epsilon * (1 + 1e-5)).all()
         if steps == 1:
-            torch.testing.assert_close(lengths[lengths > 0], torch.full_like(lengths[lengths > 0], epsilon))
-    assert (lengths > 0).any()
+            torch.testing.assert_close(shares[shares > 0], torch.full_like(shares[shares > 0], epsilon))
+        assert (shares > 0).any()
 
 
 def test_one_step_goes_along_the_gradient(pairs):
     main, adversary, step = made(pairs, epsilon=0.2)
-    contrast = main.compared(step)
-    leaves = [one.detach().requires_grad_() for one in (contrast.queries, contrast.candidates)]
-    loss = main.of(replace(contrast, queries=leaves[0], candidates=leaves[1]))
-    for move, gradient in zip(adversary._worst(main, contrast), torch.autograd.grad(loss, leaves), strict=True):
+    moves = adversary._worst(main, step)
+    leaves = {name: rows.detach().requires_grad_() for name, rows in step.rows.items()}
+    main(replace(step, rows=leaves)).backward()
+    for name, move in moves.items():
+        gradient = leaves[name].grad
         cosines = torch.nn.functional.cosine_similarity(move, gradient)[gradient.norm(dim=1) > 1e-6]
         torch.testing.assert_close(cosines, torch.ones_like(cosines))
 
@@ -77,25 +79,42 @@ def test_one_step_goes_along_the_gradient(pairs):
 def test_more_steps_find_about_as_bad_a_place_or_a_worse_one(pairs):
     losses = {}
     for steps in (1, 8):
-        main, adversary, _ = made(pairs, "info_nce", epsilon=1.0, steps=steps)
-        contrasts = [some_contrast(temperature=0.3, seed=seed, dtype=torch.float32) for seed in range(25)]
-        losses[steps] = np.array(
-            [float(main.of(_moved(one, *adversary._worst(main, one))).detach()) for one in contrasts]
-        )
+        _, adversary, step = made(pairs, "info_nce", epsilon=1.0, steps=steps)
+        seeds = (replace(step, rows=somewhere(step, seed)) for seed in range(25))
+        losses[steps] = np.array([adversary(one).item() for one in seeds])
     assert (losses[8] > 0.97 * losses[1]).all()
     assert losses[8].mean() > losses[1].mean()
 
 
+def somewhere(step, seed):
+    """Give rows of the step's shapes, drawn."""
+    generator = torch.Generator().manual_seed(seed)
+    return {name: torch.randn(rows.shape, generator=generator).requires_grad_() for name, rows in step.rows.items()}
+
+
 def test_what_was_found_only_teaches(pairs):
     main, adversary, step = made(pairs, epsilon=0.3, steps=2)
-    moves = adversary._worst(main, main.compared(step))
-    found, fixed = adversary(step), main.of(_moved(main.compared(step), *moves))
+    found = adversary(step)
+    fixed = main(replace(step, rows=_moved(step.rows, adversary._worst(main, step))))
     torch.testing.assert_close(found, fixed)
     leaves = list(step.rows.values())
     for left, right in zip(
         *(torch.autograd.grad(loss, leaves, retain_graph=True) for loss in (found, fixed)), strict=True
     ):
         torch.testing.assert_close(left, right)
+
+
+@pytest.mark.parametrize("similarity", ["kl", "wasserstein", "euclidean"])
+def test_whatever_is_moved_stays_what_its_similarity_compares(pairs, similarity):
+    encoders = {"query_encoder": "gaussian_history", "candidate_encoder": "gaussian_item_id"}
+    learner = new_learner(
+        pairs,
+        similarity=similarity,
+        objective=(Method(name="adversarial", settings={"epsilon": 2.0}),),
+        **({} if similarity == "euclidean" else encoders),
+    )
+    for batch in batches_of(learner, pairs, 1):
+        assert np.isfinite(learner.step(batch, 0.02))
 
 
 def test_without_a_main_loss_there_is_nothing_to_make_worse(pairs):

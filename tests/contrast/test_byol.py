@@ -34,11 +34,8 @@ def predicted(byol, vectors):
     """What the predictor makes of each vector, number by number."""
     if not byol.config.predictor:
         return vectors.tolist()
-    weight, bias = byol.predictor.weight.tolist(), byol.predictor.bias.tolist()
-    return [
-        [sum(w * x for w, x in zip(row, one, strict=True)) + b for row, b in zip(weight, bias, strict=True)]
-        for one in vectors.tolist()
-    ]
+    weight = byol.predictor.weight.tolist()
+    return [[sum(w * x for w, x in zip(row, one, strict=True)) for row in weight] for one in vectors.tolist()]
 
 
 @pytest.mark.parametrize("predictor", [True, False])

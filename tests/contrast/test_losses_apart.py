@@ -17,6 +17,7 @@ from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.losses import alignment_uniformity, bpr, spectral
 from recsys_cl.contrast.losses.alignment_uniformity import alignment, uniformity
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 ITEMS = 30
 
 

@@ -51,12 +51,12 @@ def slow_loss(moco, step, pairs):
     for share, entry in zip(shares, contrast.positives.tolist(), strict=True):
         row, column = divmod(entry, len(wanted))
         among_items = [
-            (contrast.queries[row] @ held[:-1], len(wanted) / FULL / math.exp(held[-1]))
+            (contrast.queries[row] @ held[:-1], (len(wanted) / FULL) ** step.log_q_exponent / math.exp(held[-1]))
             for item, held in zip(*queued_items, strict=True)
             if int(item) not in took[row] and held[-1] < math.inf
         ]
         among_users = [
-            (contrast.candidates[column] @ held[:-1], len(askers) / FULL / math.exp(held[-1]))
+            (contrast.candidates[column] @ held[:-1], (len(askers) / FULL) ** step.log_q_exponent / math.exp(held[-1]))
             for user, held in zip(*queued_users, strict=True)
             if wanted[column] not in pairs.histories.row(int(user))
         ]
@@ -104,7 +104,8 @@ def test_keys_of_what_was_taken_have_no_effect(pairs, side):
 
     def gradients():
         queries = contrast.queries.detach().requires_grad_()
-        return torch.autograd.grad(moco._found(replace(contrast, queries=queries), keys, queue, known), queries)[0]
+        found = moco._found(replace(contrast, queries=queries), keys, queue, known, step.log_q_exponent)
+        return torch.autograd.grad(found, queries)[0]
 
     before = gradients()
     queue.vectors[column, :-1] += 3.0

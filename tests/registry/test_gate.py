@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from planted_space import planted_space
 
-from recsys_cl.config import GateConfig
+from recsys_cl.config import DiagnoseConfig, GateConfig
 from recsys_cl.errors import ConfigError
+from recsys_cl.evaluation.diagnostics import diagnose
 from recsys_cl.registry.gate import Challenger, Verdict, judge
 from recsys_cl.retrieval.tuning import IndexReport
 
@@ -23,9 +25,15 @@ def marks(seed: int = 0, shift: float = 0.0, *, users: int = USERS, first: int =
     return pl.DataFrame({"user_id": ids, "warm": True, "n_relevant": 3, "recall_at_20": recall})
 
 
+SPACE = diagnose(planted_space(), DiagnoseConfig())
+ONE_LIST = diagnose(replace(planted_space(), lists=planted_space().one_list), DiagnoseConfig())
+ONE_WAY = diagnose(replace(planted_space(), items=planted_space().items * 0.01 + 1), DiagnoseConfig())
+
+
 def challenger(per_user: pl.DataFrame) -> Challenger:
     metrics = {"recall_at_20": float(per_user["recall_at_20"].mean()), "coverage_at_20": 0.5}
-    return Challenger(metrics, per_user, {"recall_at_20": 0.1}, vectors_finite=True, index=INDEX)
+    popularity = {"recall_at_20": 0.1}
+    return Challenger(metrics, per_user, popularity, vectors_finite=True, diagnostics=SPACE, index=INDEX)
 
 
 def failed(verdict: Verdict) -> list[str]:
@@ -107,6 +115,8 @@ def test_what_cannot_be_compared_is_not_promoted(champion):
     ("change", "name"),
     [
         ({"vectors_finite": False}, "vectors finite"),
+        ({"diagnostics": ONE_LIST}, "not collapsed"),
+        ({"diagnostics": ONE_WAY}, "not collapsed"),
         ({"metrics": {"recall_at_20": 0.3, "coverage_at_20": 0.001}}, "coverage"),
         ({"metrics": {"recall_at_20": 0.3, "coverage_at_20": float("nan")}}, "coverage"),
         ({"metrics": {"recall_at_20": 0.3}}, "coverage"),
@@ -120,6 +130,30 @@ def test_each_sanity_check_can_fail_alone(change, name):
     assert failed(verdict) == [name]
     assert not verdict.promoted
     assert verdict.reason == next(check.detail for check in verdict.checks if check.name == name)
+
+
+def test_a_collapsed_challenger_is_declined_with_a_reason_that_a_person_understands():
+    verdict = judge(replace(challenger(marks()), diagnostics=ONE_WAY), marks(shift=-0.2), GateConfig())
+    assert not verdict.promoted  # however much better its marks are
+    assert "The vectors of items all point the same way: the mean cosine of two of them is 1.000" in verdict.reason
+    assert (
+        "All users are given nearly the same list"
+        in judge(replace(challenger(marks()), diagnostics=ONE_LIST), None, GateConfig()).reason
+    )
+
+
+def test_what_counts_as_collapse_can_be_set():
+    loose = GateConfig(min_rank_share=0, max_mean_cosine=1, min_list_spread=0)
+    for space in (ONE_LIST, ONE_WAY):
+        assert judge(replace(challenger(marks()), diagnostics=space), None, loose).promoted
+    assert failed(judge(challenger(marks()), None, GateConfig(min_rank_share=1))) == ["not collapsed"]
+
+
+def test_a_space_that_passes_is_told_with_its_figures():
+    checks = {check.name: check for check in judge(challenger(marks()), None, GateConfig()).checks}
+    ranks = f"{SPACE.users.effective_rank:.1f} and {SPACE.items.effective_rank:.1f}"
+    told = f"Of 12 dimensions users and items use {ranks}; lists of 10 are as varied as "
+    assert checks["not collapsed"].detail.startswith(told)
 
 
 def test_popularity_need_not_be_beaten_if_so_set():

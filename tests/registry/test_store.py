@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from planted_space import planted_space
 
-from recsys_cl.config import CandidatesConfig, GateConfig
+from recsys_cl.config import CandidatesConfig, DiagnoseConfig, GateConfig
 from recsys_cl.errors import IntegrityError, RegistryError
+from recsys_cl.evaluation.diagnostics import diagnose
 from recsys_cl.registry.gate import Challenger, judge
 from recsys_cl.registry.store import Record, Store
 from recsys_cl.retrieval.candidates import write_candidates
@@ -215,6 +217,7 @@ def test_a_truncated_database_is_said_at_once(store, bundle_of):
 
 def test_a_worse_challenger_changes_nothing_and_a_better_one_can_be_taken_back(filled):
     index = IndexReport("exact", {}, 1.0, 0.99, 100, 10, 0.1, 30, 1000, (), "")
+    space = diagnose(planted_space(), DiagnoseConfig())
 
     def offered(version: int, recall: float, rival: float | None) -> bool:
         def marks(mean: float) -> pl.DataFrame:
@@ -223,7 +226,8 @@ def test_a_worse_challenger_changes_nothing_and_a_better_one_can_be_taken_back(f
             return pl.DataFrame({"user_id": ids, "warm": True, "n_relevant": 1, "recall_at_20": spread})
 
         metrics = {"recall_at_20": recall, "coverage_at_20": 0.9}
-        challenger = Challenger(metrics, marks(recall), {"recall_at_20": 0.01}, vectors_finite=True, index=index)
+        known = {"vectors_finite": True, "diagnostics": space, "index": index}
+        challenger = Challenger(metrics, marks(recall), {"recall_at_20": 0.01}, **known)
         verdict = judge(challenger, None if rival is None else marks(rival), GateConfig())
         (filled.promote if verdict.promoted else filled.decline)("toy", version, verdict.reason)
         return verdict.promoted

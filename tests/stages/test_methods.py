@@ -114,7 +114,10 @@ def test_the_hybrid_refuses_an_encoder_without_a_table_for_the_closed_form(encod
     with pytest.raises(ConfigError) as caught:
         require_sound(load_config(None, {"query_encoder": encoder}))
     message = str(caught.value)
-    assert all(words in message for words in (repr(encoder), "--query-encoder (aged_history)", "--method gradient"))
+    assert all(
+        words in message
+        for words in (repr(encoder), "--query-encoder (aged_history, gaussian_history)", "--method gradient")
+    )
     for method in ("gradient", "spectral"):
         require_sound(load_config(None, {"query_encoder": encoder, "method": method}))
 

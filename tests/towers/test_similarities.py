@@ -249,3 +249,12 @@ def test_points_and_gaussians_are_not_compared_with_each_other(name):
 def test_an_odd_number_of_columns_has_no_halves():
     with pytest.raises(ConfigError, match="even --embedding-dim, not 7"):
         TwoTower(tower_spec("kl", embedding_dim=7, readings=shared_out(7, [(0.0,)])))
+
+
+@pytest.mark.parametrize("name", members(SIMILARITIES))
+def test_leading_coordinates_point_where_the_vector_does(name):
+    module = member(SIMILARITIES, name)
+    drawn = torch.rand(5, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 0.1
+    place = module.candidates(drawn)[:, : module.point_dim(6)]
+    expected = {"kl": drawn[:, :3], "wasserstein": torch.hstack([drawn[:, :3], drawn[:, 3:].sqrt()])}.get(name, drawn)
+    torch.testing.assert_close(torch.nn.functional.normalize(place), torch.nn.functional.normalize(expected))

@@ -29,3 +29,15 @@ def recall_of_group(towers, pairs: PairSet) -> float:
     scores[pairs.histories.matrix().nonzero()] = -np.inf
     best = np.argsort(-scores, axis=1)[:, :4]
     return float((best % GROUPS == np.arange(USERS)[:, None] % GROUPS).mean())
+
+
+def mixed_histories(seed: int = 0) -> Histories:
+    """Return histories as above with two items of other groups besides, so that everything hangs together."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(USERS):
+        own = np.arange(user % GROUPS, ITEMS, GROUPS)
+        others = np.setdiff1d(np.arange(ITEMS), own)
+        rows.append(rng.permutation([*rng.choice(own, 6, replace=False), *rng.choice(others, 2, replace=False)]))
+    indptr = np.arange(USERS + 1, dtype=np.int64) * 8
+    return Histories(indptr, np.concatenate(rows).astype(np.int32), None, np.ones(USERS * 8, np.float32), ITEMS)

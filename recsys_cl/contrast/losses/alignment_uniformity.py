@@ -12,6 +12,7 @@ from torch.nn import functional
 from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.contrast import Contrast
 
+NEEDS_PRODUCT = True
 TAKES_BIAS = False
 USES_TEMPERATURE = False
 USES_NEGATIVES = False

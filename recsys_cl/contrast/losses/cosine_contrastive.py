@@ -24,7 +24,7 @@ class Config(Settings):
         0.4, ge=-1, le=1, description="similarity below which a negative is let be"
     )
     negative_weight: Annotated[float, Search(1.0, 1000.0, log=True)] = Field(
-        150.0, gt=0, description="weight of the mean over negatives"
+        150.0, ge=1, description="weight of the mean over negatives"
     )
 
 

@@ -1,7 +1,7 @@
 """Adversarially weighted negatives: the harder one is, the more it counts (Robinson et al., ICLR 2021, 2010.04592).
 
-Of all ways to weigh negatives within a Kullback-Leibler ball around how they are drawn, the one that makes the loss
-worst weighs them by e^(beta s): a negative's weight is what an adversary would choose.
+Of all ways to weigh negatives within a Kullback-Leibler ball around how they are drawn, the one that makes their mean
+score highest weighs them by e^(beta s): a negative's weight is what an adversary would choose.
 """
 
 from __future__ import annotations

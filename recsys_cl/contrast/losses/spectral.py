@@ -1,7 +1,8 @@
 """Spectral contrastive loss (HaoChen et al., NeurIPS 2021, arXiv 2106.04156, equation 6).
 
-Its minimiser is a singular value decomposition, which `recsys-cl train --method spectral` computes outright; as a loss
-it serves towers that have no closed form.
+Its minimiser is a singular value decomposition, of the kind that `recsys-cl train --method spectral` computes outright;
+as a loss it serves towers that have no closed form. The paper's second mean is over items as they are taken, that is
+--log-q-exponent 0; with 1 it is over the catalogue.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from recsys_cl.contrast.blocks import loss_of_scores
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.scored import Scored
 
+NEEDS_PRODUCT = True
 USES_TEMPERATURE = False
 
 

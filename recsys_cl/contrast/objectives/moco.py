@@ -66,8 +66,9 @@ class Objective(nn.Module):
             self._keys = similarity.queries(users), similarity.candidates(items)
         if not int(self.items.filled):
             return step.users.sum() * 0
-        of_users = self._found(step.contrast, self._keys[1], self.items, self._known_items(step))
-        of_items = self._found(step.contrast.swapped(), self._keys[0], self.users, self._known_users(step))
+        exponent = step.log_q_exponent
+        of_users = self._found(step.contrast, self._keys[1], self.items, self._known_items(step), exponent)
+        of_items = self._found(step.contrast.swapped(), self._keys[0], self.users, self._known_users(step), exponent)
         return (of_users + of_items) / 2
 
     def observe(self, step: Step) -> None:
@@ -79,11 +80,13 @@ class Objective(nn.Module):
         self.items.push(step.numbers.candidates, items, step.generator(STREAM))
         self.users.push(step.numbers.query_users, users, step.generator(STREAM))
 
-    def _found(self, contrast: Contrast, keys: torch.Tensor, queue: ItemQueue, known: torch.Tensor) -> torch.Tensor:
+    def _found(
+        self, contrast: Contrast, keys: torch.Tensor, queue: ItemQueue, known: torch.Tensor, exponent: float
+    ) -> torch.Tensor:
         """Return the loss of finding each positive's key among those of the queue."""
         _, held = queue.held()
         n, more = len(keys), len(held)
-        log_q = held[:, -1] + math.log(more / n)
+        log_q = held[:, -1] + exponent * math.log(more / n)
         found = Contrast(
             contrast.queries,
             torch.vstack([keys, held[:, :-1]]),

@@ -34,8 +34,8 @@ class Config(Settings):
 class Tempering(nn.Module):
     """Gives each user a temperature: the higher, the more of what they took is hard to find, and may be noise.
 
-    The common temperature is that at which a positive of mean similarity takes half of the probability, if the
-    negatives' similarities are at their mean: (mean s+ - mean s) / (log(users items / interactions) + log(1/2))
+    The common temperature is that at which all positives of a user, of mean similarity, weigh half of what the
+    catalogue does, of mean similarity too: (mean s+ - mean s) / (log(users items / interactions) + log(1/2))
     (Adap-tau_0, arXiv 2302.04775). A user's is that times e^W(max((loss - mean loss) / spread, -1/e)), W being
     Lambert's function; the loss is InfoNCE at temperature one.
 

@@ -12,6 +12,11 @@ def dim(d: int) -> int:
     return d
 
 
+def point_dim(d: int) -> int:
+    """Return how many leading coordinates of mapped vectors are the whole vector."""
+    return d
+
+
 def queries(vectors: torch.Tensor) -> torch.Tensor:
     """Return (b, d) as they are."""
     return vectors

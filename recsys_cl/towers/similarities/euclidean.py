@@ -16,6 +16,11 @@ def dim(d: int) -> int:
     return d + 2
 
 
+def point_dim(d: int) -> int:
+    """Return how many leading coordinates of what is mapped are the vector, of queries twice as long."""
+    return d
+
+
 def queries(vectors: torch.Tensor) -> torch.Tensor:
     """Return [2 q, -|q|^2, 1], (b, d + 2)."""
     squares = vectors.square().sum(1, keepdim=True)

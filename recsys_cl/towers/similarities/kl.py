@@ -22,6 +22,11 @@ def dim(d: int) -> int:
     return d + 2
 
 
+def point_dim(d: int) -> int:
+    """Return how many leading coordinates of mapped vectors are the means, of queries over the variances."""
+    return d // 2
+
+
 def queries(vectors: torch.Tensor) -> torch.Tensor:
     """Return (b, d + 2) for means and variances side by side, (b, d)."""
     mean, variance = halves(vectors)

@@ -20,6 +20,11 @@ def dim(d: int) -> int:
     return euclidean.dim(d)
 
 
+def point_dim(d: int) -> int:
+    """Return how many leading coordinates of mapped vectors are means and deviations, of queries twice as long."""
+    return d
+
+
 def queries(vectors: torch.Tensor) -> torch.Tensor:
     """Return (b, d + 2) for means and variances side by side, (b, d)."""
     return euclidean.queries(_mean_and_deviation(vectors))
