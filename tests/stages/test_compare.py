@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from recsys_cl.config import RunConfig
 from recsys_cl.contrast.supervised import LOSSES
@@ -22,7 +20,6 @@ from recsys_cl.errors import ConfigError, StorageError, TrainingError
 from recsys_cl.families import members
 from recsys_cl.stages import compare
 from recsys_cl.stages.contenders import Contender, budget_of, read_contenders, require_comparable
-from recsys_cl.stages.geometry import alignment, uniformity
 
 METHODS = """
 shared:
@@ -262,33 +259,3 @@ def test_budgets_in_words():
     assert budget_of(RunConfig.of({"tune": {"trials": 1}}).tune) == "1 trial"
     timed = RunConfig.of({"tune": {"trials": 9, "tuning_time": "5m"}}).tune
     assert budget_of(timed) == "9 trials, or as many as begin within 5m"
-
-
-VECTORS = st.integers(0, 10_000).map(lambda seed: units(np.random.default_rng(seed), 7, 3))
-
-
-def units(rng: np.random.Generator, n: int, d: int) -> Any:
-    vectors = rng.normal(size=(n, d)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-@given(VECTORS, VECTORS)
-def test_alignment_and_uniformity_are_as_defined(left, right):
-    distances = [float(((one - other) ** 2).sum()) for one, other in zip(left, right, strict=True)]
-    assert alignment(left, right) == pytest.approx(sum(distances) / len(distances), abs=1e-5)
-    potentials = [
-        np.exp(-2 * float(((left[i] - left[j]) ** 2).sum()))
-        for i in range(len(left))
-        for j in range(len(left))
-        if i != j
-    ]
-    assert uniformity(left) == pytest.approx(float(np.log(np.mean(potentials))), abs=1e-4)
-
-
-def test_alignment_and_uniformity_by_hand():
-    east, north = np.array([[1.0, 0.0]], np.float32), np.array([[0.0, 1.0]], np.float32)
-    assert alignment(east, east) == 0
-    assert alignment(east, north) == 2
-    assert alignment(east, -east) == 4
-    assert uniformity(np.vstack([east, east])) == 0
-    assert uniformity(np.vstack([east, -east])) == -8
