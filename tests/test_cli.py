@@ -50,9 +50,10 @@ def test_help_is_quick_because_it_imports_nothing_heavy():
     assert done.stderr == "set()"
 
 
-def test_every_setting_is_a_flag_of_run(recsys):
-    shown = recsys("run", "--help").stdout
+def test_every_setting_is_a_flag_of_run_or_tune(recsys):
+    helps = {verb: recsys(verb, "--help").stdout for verb in ("run", "tune")}
     for stage, model in STAGES.items():
+        shown = helps["tune" if stage == "tune" else "run"]
         assert f"Settings of {stage}:" in shown
         for name in model.model_fields:
             assert f"--{name.replace('_', '-')}" in shown
