@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from recsys_cl.files import read_json, whole_file, write_json
 from recsys_cl.stages.apart import answer_of, order_of
 from recsys_cl.stages.comparison_table import as_markdown, row_of
 from recsys_cl.stages.contenders import Contender, budget_of, read_contenders, require_comparable
+from recsys_cl.stages.contest import popularity_of
 from recsys_cl.stages.ingest import Source, ingest
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.pairs import Prepared, prepare
@@ -95,8 +97,9 @@ class _Contest:
         """Yield what is known of the log, again with each method that ended."""
         snapshot = ingest(self.job, self.source)
         prepared = prepare(self.job, snapshot)
-        asked = self._kept(self._folder("popularity", prepared, self.job) / "popularity.json")
-        popularity = asked("popularity", order_of(self.job, prepared=prepared.folder))
+        seed = self.job.config.seed
+        folder = self._folder("popularity", self.job.key(prepared.facts["key"]))
+        popularity = _kept(folder / "marks.json", lambda: popularity_of(prepared, seed))
         about = {"split": prepared.facts["split"], "parts": prepared.facts["rows"], "popularity": popularity}
         rows: list[Answer] = []
         yield about | {"rows": []}
@@ -116,11 +119,13 @@ class _Contest:
     def _row(self, name: str, contender: Contender, prepared: Prepared) -> Answer:
         """Tune a method, fit it with each seed, and lay the figures together."""
         job = replace(self.job, config=contender.config(self.job.config))
-        folder = self._folder(name, prepared, job)
+        config = job.config
+        folder = self._folder(name, job.key(prepared.facts["key"], config.spectral, config.train, config.tune))
         best: Answer = {}
         if contender.is_tuned:
-            tuning = order_of(job, prepared=prepared.folder)
-            best = self._kept(folder / "tuned.json")("tune", tuning)
+            self._say(name, f"tuning, {budget_of(config.tune)}")
+            order = order_of(job, prepared=prepared.folder)
+            best = _kept(folder / "tuned.json", partial(answer_of, "tune", order))
             job = replace(job, config=_with(job.config, best["config"]))
             self._say(name, f"validation {metric_label(best['metric'])} {best['figure']:.4f}, {best['trials']} trials")
         runs = []
@@ -128,28 +133,24 @@ class _Contest:
             label = f"{self.job.name}, {name}, seed {seed}"
             seeded = replace(job, config=job.config.model_copy(update={"seed": seed}))
             order = order_of(seeded, prepared=prepared.folder, scratch=folder / f"seed-{seed}", label=label)
-            runs.append(self._kept(folder / f"seed-{seed}.json")("fit", order))
+            runs.append(_kept(folder / f"seed-{seed}.json", partial(answer_of, "fit", order)))
             self._say(name, f"seed {seed}: recall@20 {runs[-1]['recall_at_20']:.4f}, {runs[-1]['seconds']:.0f} s")
         return row_of(name, contender, self.job.name, best, runs)
 
-    def _folder(self, name: str, prepared: Prepared, job: Job) -> Path:
-        """Return where all is kept that depends on the log, the settings and the budget of tuning."""
-        key = job.key(prepared.facts["key"], job.config.spectral, job.config.train, job.config.tune)
+    def _folder(self, name: str, key: str) -> Path:
+        """Return where that is kept which depends on log, settings and budget, as told by their digest."""
         return self.job.workspace.comparisons / self.job.name / f"{name}-{key[:16]}"
-
-    def _kept(self, path: Path) -> Callable[[str, Answer], Answer]:
-        """Return what asks a task for an answer, and keeps it in a file, where it is found the next time."""
-
-        def ask(task: str, order: Answer) -> Answer:
-            if not path.exists():
-                write_json(path, answer_of(task, order))
-            answer: Answer = read_json(path)
-            return answer
-
-        return ask
 
     def _say(self, method: str, text: str) -> None:
         self.job.reporter.say(f"{self.job.name}, {method}: {text}")
+
+
+def _kept(path: Path, make: Callable[[], Answer]) -> Answer:
+    """Return what is in a file, made if it is not there."""
+    if not path.exists():
+        write_json(path, make())
+    answer: Answer = read_json(path)
+    return answer
 
 
 def _with(config: RunConfig, found: Answer) -> RunConfig:

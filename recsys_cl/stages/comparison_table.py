@@ -103,7 +103,7 @@ def _found(log: Answer) -> Iterator[str]:
 def _sources(log: Answer) -> Iterator[str]:
     told = [row["published"] for row in log["rows"] if row["published"]]
     if told:
-        yield "Published: " + "; ".join(f"{one['what']} ({one['source']})" for one in told) + "."
+        yield "Published, recall@20 / NDCG@20: " + "; ".join(f"{one['what']} ({one['source']})" for one in told) + "."
 
 
 def _failures(failures: Sequence[Answer]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What is done apart when methods are compared: tuning one, fitting it with one seed, and asking popularity."""
+"""What is done when methods are compared: one is tuned, or fitted with one seed, each apart; popularity is asked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from recsys_cl.stages.evaluate import EXACT, MODEL
 from recsys_cl.stages.geometry import geometry
 from recsys_cl.stages.pairs import FittedOn, Prepared, open_prepared
 from recsys_cl.stages.train import train
-from recsys_cl.stages.tune import tune
 from recsys_cl.workspace import Workspace
 
 FIGURES = ("recall_at_20", "ndcg_at_20")
@@ -33,6 +32,8 @@ _LEARNED: FittedOn = "train_and_validation"
 
 def tuned(order: Mapping[str, Any]) -> dict[str, Any]:
     """Search settings; return the best as a ``config``, its searched ``settings`` and ``figure``, and what it took."""
+    from recsys_cl.stages.tune import tune  # noqa: PLC0415 - Optuna, and what draws, is of no use to the others
+
     found = tune(job_of(order), open_prepared(Path(order["prepared"])))
     facts, best = found.facts, found.facts["best"]
     return {
@@ -70,17 +71,16 @@ def fitted(order: Mapping[str, Any]) -> dict[str, Any]:
     return marks | lie | {"seconds": round(seconds, 2), "epochs": epochs, "peak_mib": round(_peak_mib(), 1)}
 
 
-def asked_popularity(order: Mapping[str, Any]) -> dict[str, Any]:
+def popularity_of(prepared: Prepared, seed: int) -> dict[str, Any]:
     """Examine popularity; return `FIGURES`, how many ``users`` they are of, and the ``ceiling`` of recall."""
-    job, prepared = job_of(order), open_prepared(Path(order["prepared"]))
     examination = _examination(prepared)
     histories = histories_of(prepared.seen(_LEARNED), prepared.vocabulary(_LEARNED))
-    baseline = popularity.fit(histories, seed=job.config.seed, config=_EXAMINED)
-    marks = _figures(evaluate(baseline, examination, _EXAMINED, seed=job.config.seed))
+    baseline = popularity.fit(histories, seed=seed, config=_EXAMINED)
+    marks = _figures(evaluate(baseline, examination, _EXAMINED, seed=seed))
     return marks | {"users": int(examination.headline.sum()), "ceiling": examination.recall_ceiling}
 
 
-TASKS: dict[str, Task] = {"tune": tuned, "fit": fitted, "popularity": asked_popularity}
+TASKS: dict[str, Task] = {"tune": tuned, "fit": fitted}
 
 
 def _examination(prepared: Prepared) -> Examination:

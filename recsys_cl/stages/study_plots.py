@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
@@ -17,6 +18,7 @@ from recsys_cl.registry.studies import Tried
 from recsys_cl.stages.search_space import Dimension
 
 _WIDE, _TALL = 11.4, 4.0  # inches
+_FEW = 7  # axes whose names have room on one line
 _GIVEN_UP = BASELINES[0]
 
 
@@ -143,14 +145,17 @@ def _parallel(figure: Figure, trials: Sequence[Tried], space: Sequence[Dimension
             axes.annotate(
                 str(choice), (place, _height(dimension, choice)), xytext=(5, 0), textcoords="offset points", color=MUTED
             )
-    axes.set_xticks(
-        range(len(columns)), [name.replace(".", ".\n").replace("_", "_\N{ZERO WIDTH SPACE}") for name, *_ in columns]
-    )
+    axes.set_xticks(range(len(columns)), [_in_lines(name, len(columns)) for name, *_ in columns])
     axes.tick_params(axis="x", labelcolor=INK, pad=18)
     axes.set_yticks([])
     axes.set_ylim(-0.02, 1.02)
     axes.grid(visible=False)
     axes.spines["bottom"].set_visible(False)
+
+
+def _in_lines(name: str, columns: int) -> str:
+    """Return a name with a line for each of its words, where there are many to stand side by side."""
+    return re.sub(r"([._])|\s", r"\1\n", name) if columns > _FEW else name
 
 
 def _height(dimension: Dimension, value: object) -> float:
