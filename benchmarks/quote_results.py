@@ -2,7 +2,8 @@
 
     python -m benchmarks.quote_results
 
-A line `<!-- result: METHOD -->` is followed by one that tells what `benchmarks/results/methods.json` holds of METHOD.
+A line `<!-- result: METHOD -->` is followed by one that tells what `benchmarks/methods.json`, which stands beside the
+table that `recsys-cl compare` makes, holds of METHOD.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[1]
-RESULTS, PAGES = _ROOT / "benchmarks" / "results" / "methods.json", _ROOT / "docs" / "contrastive"
+RESULTS, PAGES = _ROOT / "benchmarks" / "methods.json", _ROOT / "docs" / "contrastive"
 NOT_YET = "Measured: not yet."
 _FIGURES = {"recall_at_20": "recall@20", "ndcg_at_20": "NDCG@20"}
 _MARK = re.compile(r"^(<!-- result: (?P<method>.+?) -->)\n.*$", re.MULTILINE)
@@ -34,10 +35,16 @@ def runs_of(results: Results, method: str) -> dict[str, Runs]:
     """Return the runs of a method by the log they were on: the one place that knows how the file is laid out.
 
     Args:
-        results: `{log: {method: {"runs": [{"recall_at_20": ..., "ndcg_at_20": ...}, ...]}}}`.
+        results: as `recsys_cl.stages.compare` writes them.
         method: as it is named there.
     """
-    return {log: methods[method]["runs"] for log, methods in results.items() if methods.get(method, {}).get("runs")}
+    found = {}
+    for log, told_of in results.get("logs", {}).items():
+        for row in told_of["rows"]:
+            if row["method"] == method:
+                columns = [row[name]["runs"] for name in _FIGURES]
+                found[log] = [dict(zip(_FIGURES, run, strict=True)) for run in zip(*columns, strict=True)]
+    return found
 
 
 def told(runs: Mapping[str, Runs]) -> str:

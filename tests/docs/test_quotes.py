@@ -22,6 +22,7 @@ from recsys_cl.contrast.objectives.simclr import AUGMENTATIONS
 from recsys_cl.contrast.supervised import LOSSES
 from recsys_cl.families import member, members
 from recsys_cl.options import SettingOption
+from recsys_cl.stages.contenders import read_contenders
 from recsys_cl.stages.foresight import require_sound
 from recsys_cl.towers.two_tower import SIMILARITIES
 
@@ -35,10 +36,9 @@ FAMILIES = {
     "objectives": OBJECTIVES,
     "augmentations": AUGMENTATIONS,
 }
-RESULTS = {
-    "info_nce": {"runs": [{"recall_at_20": 0.1, "ndcg_at_20": 0.2}, {"recall_at_20": 0.3, "ndcg_at_20": 0.2}]},
-    "bpr": {"runs": [{"recall_at_20": 0.12345, "ndcg_at_20": 1.0}]},
-}
+INFO_NCE = {"method": "info_nce", "recall_at_20": {"runs": [0.1, 0.3]}, "ndcg_at_20": {"runs": [0.2, 0.2]}}
+BPR = {"method": "bpr", "recall_at_20": {"runs": [0.12345]}, "ndcg_at_20": {"runs": [1.0]}}
+RESULTS = {"logs": {"one": {"rows": [INFO_NCE, BPR]}, "two": {"rows": [BPR]}}}
 
 _FENCE = re.compile(r"^(?P<fence>`{3,})(?P<language>\w*)\n(?P<body>.*?)^(?P=fence)$", re.MULTILINE | re.DOTALL)
 _QUOTE = re.compile(r"^<!-- quote: (?P<path>\S+)(?: (?P<name>[\w.]+))? -->\n```python\n(?P<body>.*?)^```$", re.M | re.S)
@@ -135,6 +135,11 @@ def test_every_method_has_a_section_with_its_code_a_command_and_its_result(famil
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_results_are_of_methods_that_are_compared(page):
+    assert set(quote_results.marked(text_of(page))) <= set(read_contenders(None).methods)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_figures_are_those_that_were_measured(page):
     assert quote_results.filled(text_of(page), quote_results.stored()) == text_of(page), (
         "run python -m benchmarks.quote_results"
@@ -143,7 +148,7 @@ def test_figures_are_those_that_were_measured(page):
 
 def test_results_are_filled_in_below_their_marks():
     page = "a\n\n<!-- result: info_nce -->\nold\n\n<!-- result: bpr -->\n\nb\n<!-- result: none -->\nold"
-    found = quote_results.filled(page, {"one": RESULTS, "two": {"bpr": RESULTS["bpr"]}})
+    found = quote_results.filled(page, RESULTS)
     assert found == (
         "a\n\n<!-- result: info_nce -->\n"
         "Measured, recall@20 / NDCG@20 on the test part: one .2000 ± .1000 / .2000 ± .0000 (2 seeds).\n\n"
@@ -151,7 +156,7 @@ def test_results_are_filled_in_below_their_marks():
         "Measured, recall@20 / NDCG@20 on the test part: one .1235 / 1.0000; two .1235 / 1.0000.\n"
         f"b\n<!-- result: none -->\n{quote_results.NOT_YET}"
     )
-    assert quote_results.filled(found, {"one": RESULTS, "two": {"bpr": RESULTS["bpr"]}}) == found
+    assert quote_results.filled(found, RESULTS) == found
     assert quote_results.marked(page) == ["info_nce", "bpr", "none"]
 
 
