@@ -135,7 +135,8 @@ def forked(action: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def main() -> None:
+def play(executioner: type[Executioner], work: Callable[[Path, Path, Told], None]) -> None:
+    """Do ``work`` left in peace, then killed at one more point each time; print exit codes and the points passed."""
     log, database, home = (Path(given).resolve() for given in sys.argv[1:])
     record, told = home / "points.txt", Told()
     for name in ("peace", "killed"):
@@ -143,7 +144,7 @@ def main() -> None:
         shutil.copy(database, home / name / "mlflow" / "mlflow.db")
 
     def doomed() -> None:
-        Executioner(record, told).wait_everywhere(home / "killed")
+        executioner(record, told).wait_everywhere(home / "killed")
         work(log, home / "killed", told)
 
     codes = [forked(lambda: work(log, home / "peace", told))]
@@ -153,4 +154,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    play(Executioner, work)

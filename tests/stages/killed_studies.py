@@ -7,9 +7,6 @@ search left in peace in HOME/peace and the one that was killed in HOME/killed.
 from __future__ import annotations
 
 import json
-import shutil
-import signal
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +18,7 @@ import optuna
 import optuna.storages._rdb.storage
 import rich.progress  # noqa: F401
 import sqlalchemy.dialects.sqlite  # noqa: F401
-from killed_runs import Executioner, Told, forked
+from killed_runs import Executioner, Told, play
 
 from recsys_cl.config import load_config
 from recsys_cl.registry import studies
@@ -74,22 +71,5 @@ def work(log: Path, home: Path, told: Told) -> None:
     (home / "result.json").write_text(json.dumps(result, default=str))
 
 
-def main() -> None:
-    log, database, home = (Path(given).resolve() for given in sys.argv[1:])
-    record, told = home / "points.txt", Told()
-    for name in ("peace", "killed"):
-        (home / name / "mlflow").mkdir(parents=True)
-        shutil.copy(database, home / name / "mlflow" / "mlflow.db")
-
-    def doomed() -> None:
-        Hangman(record, told).wait_everywhere(home / "killed")
-        work(log, home / "killed", told)
-
-    codes = [forked(lambda: work(log, home / "peace", told))]
-    while (code := forked(doomed)) == -signal.SIGKILL:
-        pass
-    sys.stdout.write(json.dumps({"codes": [*codes, code], "points": record.read_text().splitlines()}) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    play(Hangman, work)
