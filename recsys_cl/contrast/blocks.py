@@ -59,7 +59,8 @@ class _BlockedLoss(torch.autograd.Function):
     ) -> torch.Tensor:
         n, hands = len(candidates), cores.shares()
         shift = shift.masked_fill(contrast.log_q == torch.inf, torch.inf)
-        bounds = _bounds(len(queries), n, hands, like=queries)
+        most = _BLOCK_SCORES_CUDA if queries.is_cuda else _BLOCK_SCORES
+        bounds = cores.even_bounds(len(queries), most // max(n, 1))
         edges = torch.tensor(bounds, device=queries.device) * n
         masked, right = (
             torch.searchsorted(entries, edges).tolist() for entries in (contrast.known, contrast.positives)
@@ -112,9 +113,3 @@ def _easy(scores: torch.Tensor, shift: torch.Tensor, hardest: int) -> torch.Tens
         return torch.zeros((), dtype=torch.bool, device=scores.device)
     ranked = scores.masked_fill(shift == torch.inf, -torch.inf)
     return ranked < ranked.topk(hardest, sorted=True).values[:, -1:]
-
-
-def _bounds(rows: int, columns: int, hands: int, like: torch.Tensor) -> list[int]:
-    most = max(1, (_BLOCK_SCORES_CUDA if like.is_cuda else _BLOCK_SCORES) // max(columns, 1))
-    count = min(rows, hands * -(-rows // (hands * most)))
-    return [rows * number // count for number in range(count + 1)] if count else [0]

@@ -55,3 +55,10 @@ def each(function: Callable[[Thing], Result], things: Iterable[Thing]) -> list[R
     """Return what ``function`` gives for each thing, all at once within `one_thread_each`; no gradient is kept."""
     pool, apply = _pool.get(), torch.no_grad()(function)
     return list((map if pool is None else pool.map)(apply, things))
+
+
+def even_bounds(rows: int, most: int) -> list[int]:
+    """Return the bounds of blocks of at most so many rows, alike in size and as many for each core; [0] for no row."""
+    hands = shares()
+    count = min(rows, hands * -(-rows // (hands * max(1, most))))
+    return [rows * number // count for number in range(count + 1)] if count else [0]

@@ -41,7 +41,8 @@ class _SoftmaxLoss(torch.autograd.Function):
         row_shares = torch.zeros_like(queries[:, 0]).index_add_(0, rows, shares)
         query_gradient = torch.empty_like(queries)
         losses = torch.empty_like(weights)
-        bounds = _row_blocks(len(queries), width, queries)
+        budget = _BLOCK_BYTES["cuda" if queries.is_cuda else "cpu"]
+        bounds = cores.even_bounds(len(queries), budget // (width * queries.element_size()))
         edges = torch.tensor(bounds, device=known.device) * width
         masked, right = (torch.searchsorted(entries, edges).tolist() for entries in (known, positives))
 
@@ -123,11 +124,3 @@ def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         return left @ right
     # numpy's BLAS is on some processors twice as quick as torch's.
     return torch.from_numpy(left.detach().numpy() @ right.detach().numpy())
-
-
-def _row_blocks(rows: int, columns: int, like: torch.Tensor) -> list[int]:
-    """Return the bounds of blocks that are alike in size, as many for each core."""
-    budget, hands = _BLOCK_BYTES["cuda" if like.is_cuda else "cpu"], cores.shares()
-    most = max(1, budget // (columns * like.element_size()))
-    count = min(rows, hands * -(-rows // (hands * most)))
-    return [rows * number // count for number in range(count + 1)] if count else [0]
