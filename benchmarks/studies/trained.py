@@ -17,6 +17,8 @@ import numpy.typing as npt
 from benchmarks.quality import LOGS, answer_of
 from benchmarks.real_log import SHARED
 from recsys_cl.config import load_config
+from recsys_cl.contrast.diagnostics.directions import mean_cosine, unit
+from recsys_cl.contrast.diagnostics.spectrum import effective_rank, singular_values
 from recsys_cl.evaluation import metrics
 from recsys_cl.retrieval.rough import rank_roughly
 from recsys_cl.stages.fit import Fitter
@@ -68,7 +70,7 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
         recalls[:] = [metrics.recall_at_k(hits, asked.n_relevant, _K)]
         figures = recalls[0].mean(), metrics.ndcg_at_k(hits, asked.n_relevant, _K).mean(), *_spread(items)
         for name, figure in zip(found, figures, strict=True):
-            found[name].append(round(float(figure), 5))
+            found[name].append(None if figure is None else round(float(figure), 5))
         return float(figures[1])
 
     held, began = _memory_mib("VmRSS"), time.monotonic()
@@ -92,15 +94,10 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
     }
 
 
-def _spread(vectors: npt.NDArray[np.float32]) -> tuple[float, float]:
+def _spread(vectors: npt.NDArray[np.float32]) -> tuple[float | None, float | None]:
     """Return the mean cosine between some different vectors and their effective rank."""
-    some = vectors[np.random.default_rng(0).permutation(len(vectors))[:_ITEMS]].astype(np.float64)
-    unit = some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-12)
-    total = np.square(unit.sum(0)).sum() - len(unit)
-    values = np.linalg.svd(unit, compute_uv=False)
-    shares = values / values.sum()
-    rank = np.exp(-(shares * np.log(np.maximum(shares, 1e-300))).sum())
-    return float(total / (len(unit) * (len(unit) - 1))), float(rank)
+    units = unit(vectors[np.random.default_rng(0).permutation(len(vectors))[:_ITEMS]])
+    return mean_cosine(units), effective_rank(singular_values(units))
 
 
 def _memory_mib(what: str) -> float:
