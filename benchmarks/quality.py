@@ -21,11 +21,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.machine import description
 from benchmarks.real_log import SHARED
 from recsys_cl.config import load_config
 from recsys_cl.evaluation.report import read_report
 from recsys_cl.files import write_json
+from recsys_cl.machine import description
 from recsys_cl.stages.ingest import Source
 from recsys_cl.stages.job import Job
 from recsys_cl.stages.run import STAGES, run

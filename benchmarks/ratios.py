@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import description
+from recsys_cl.machine import description
 
 BENCHMARKS = ("ingest", "training_step", "spectral", "evaluation", "candidates", "orchestration")
 _FOLDER = Path(__file__).resolve().parent

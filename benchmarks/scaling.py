@@ -25,10 +25,10 @@ import scipy.sparse as sp
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.machine import description
 from benchmarks.spectral import normalised
 from recsys_cl.contrast.spectral_solver import solve
 from recsys_cl.files import read_json, write_json
+from recsys_cl.machine import description
 
 _FOLDER = Path(__file__).resolve().parent
 _RESULTS = _FOLDER / "results" / "scaling.json"

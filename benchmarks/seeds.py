@@ -20,9 +20,9 @@ from typing import Any
 
 import yaml
 
-from benchmarks.machine import description
 from benchmarks.quality import LOGS, answer_of, run_one, table_row
 from recsys_cl.files import write_json
+from recsys_cl.machine import description
 
 _FOLDER = Path(__file__).resolve().parent
 _TABLE, _RESULTS = _FOLDER / "seeds.md", _FOLDER / "results" / "seeds.json"

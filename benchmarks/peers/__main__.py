@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import description
 from benchmarks.peers.exchange import Log
 from benchmarks.peers.logs import NAMES, split_log
 from benchmarks.peers.marks import K, answers, marked
@@ -33,6 +32,7 @@ from benchmarks.peers.report import markdown
 from benchmarks.peers.settings import CONTENDERS, LEFT_OUT, OURS, Contender
 from recsys_cl.evaluation.protocol import Examination
 from recsys_cl.files import read_json, write_json
+from recsys_cl.machine import description
 
 _FOLDER = Path(__file__).resolve().parents[1]
 _ROOT = _FOLDER.parent
