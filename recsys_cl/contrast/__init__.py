@@ -1,1 +1,1 @@
-"""Contrastive learning proper: similarities, objectives and their score transforms."""
+"""Contrastive learning proper: losses, objectives, the closed form, and diagnostics of the space they make."""
