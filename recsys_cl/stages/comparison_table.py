@@ -80,7 +80,7 @@ def _figures(log: Answer) -> str:
     for row in rows:
         figures = [_marked(shown(row[name], 4), bold=row[name]["mean"] == best[name]) for name in FIGURES]
         cost = [f"{row['seconds']['mean']:,.0f}", f"{row['peak_mib']['mean']:,.0f}"]
-        lie = [f"{row[name]['mean']:.3f}".replace("-", "\N{MINUS SIGN}") for name in ("alignment", "uniformity")]
+        lie = [_signed(row[name]["mean"]) for name in ("alignment", "uniformity")]
         lines.append(_line([row["method"], *figures, _published(row["published"]), *cost, *lie]))
     return "\n".join(lines)
 
@@ -123,8 +123,16 @@ def shown(measured: Answer, digits: int) -> str:
     return f"{measured['mean']:.{digits}f}{spread}"
 
 
-def _spread(values: Sequence[float]) -> Answer:
-    return {"mean": statistics.mean(values), "spread": (max(values) - min(values)) / 2, "runs": list(values)}
+def _spread(values: Sequence[float | None]) -> Answer:
+    """Return mean and spread; None for both where a run has no such figure."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return {"mean": None, "spread": None, "runs": list(values)}
+    return {"mean": statistics.mean(known), "spread": (max(known) - min(known)) / 2, "runs": list(values)}
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _marked(text: str, *, bold: bool) -> str:

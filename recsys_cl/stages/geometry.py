@@ -12,10 +12,10 @@ from recsys_cl.towers.two_tower import TwoTower
 _PAIRS, _VECTORS = 50_000, 2_048  # looked at, drawn if there are more
 
 
-def geometry(towers: TwoTower, examination: Examination, seed: int) -> dict[str, float]:
+def geometry(towers: TwoTower, examination: Examination, seed: int) -> dict[str, float | None]:
     """Return ``alignment`` of users and items of the examination, and ``uniformity``, the mean of users' and items'.
 
-    Vectors are as they are compared, without what a similarity adds to them (squares and constants), and without what
+    None where there is no pair of vectors that are not nought. Vectors are as they are compared, without what a similarity adds to them (squares and constants), and without what
     is added to an item's score whoever asks.
     """
     asked, rng = examination.asked, np.random.default_rng(seed)
@@ -25,8 +25,9 @@ def geometry(towers: TwoTower, examination: Examination, seed: int) -> dict[str,
     dim = towers.point_dim
     users = towers.query_vectors(asked.take(queried).queries)[:, :dim]
     items = towers.item_vectors(with_offsets=False)[:, :dim]
-    spread = [uniformity(unit(rng.permutation(side)[:_VECTORS])) or 0.0 for side in (users, items)]
+    spread = [uniformity(unit(rng.permutation(side)[:_VECTORS])) for side in (users, items)]
+    known = [one for one in spread if one is not None]
     return {
-        "alignment": alignment(paired_cosines(users[places], items[nums[drawn]])) or 0.0,
-        "uniformity": sum(spread) / len(spread),
+        "alignment": alignment(paired_cosines(users[places], items[nums[drawn]])),
+        "uniformity": sum(known) / len(known) if len(known) == len(spread) else None,
     }

@@ -18,7 +18,7 @@ from recsys_cl.config import RunConfig
 from recsys_cl.contrast.supervised import LOSSES
 from recsys_cl.errors import ConfigError, StorageError, TrainingError
 from recsys_cl.families import members
-from recsys_cl.stages import compare
+from recsys_cl.stages import compare, comparison_table
 from recsys_cl.stages.contenders import Contender, budget_of, read_contenders, require_comparable
 
 METHODS = """
@@ -259,3 +259,9 @@ def test_budgets_in_words():
     assert budget_of(RunConfig.of({"tune": {"trials": 1}}).tune) == "1 trial"
     timed = RunConfig.of({"tune": {"trials": 9, "tuning_time": "5m"}}).tune
     assert budget_of(timed) == "9 trials, or as many as begin within 5m"
+
+
+def test_a_figure_that_a_run_lacks_is_blank_and_no_number():
+    assert comparison_table._spread([1.0, None]) == {"mean": None, "spread": None, "runs": [1.0, None]}
+    assert comparison_table._spread([1.0, 2.0]) == {"mean": 1.5, "spread": 0.5, "runs": [1.0, 2.0]}
+    assert (comparison_table._signed(None), comparison_table._signed(-1.25)) == ("", "\N{MINUS SIGN}1.250")
