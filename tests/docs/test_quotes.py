@@ -10,16 +10,18 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
+import click
 import pytest
 import torch
 
 from benchmarks import quote_results
 from recsys_cl.cli import main
-from recsys_cl.config import Method, load_config
+from recsys_cl.config import Method, RunConfig, load_config
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.mixture import OBJECTIVES, TEMPERINGS
 from recsys_cl.contrast.objectives.simclr import AUGMENTATIONS
 from recsys_cl.contrast.supervised import LOSSES
+from recsys_cl.errors import ConfigError
 from recsys_cl.families import member, members
 from recsys_cl.options import SettingOption
 from recsys_cl.stages.contenders import read_contenders
@@ -114,13 +116,35 @@ def commands_of(page: Path) -> list[str]:
 COMMANDS = [(name_of(page), command) for page in PAGES for command in commands_of(page)]
 
 
-@pytest.mark.parametrize(("page", "command"), COMMANDS, ids=[f"{page}: {command}" for page, command in COMMANDS])
-def test_commands_would_run(page, command):
+def settings_of(command: str) -> RunConfig:
+    """Return the settings that a command asks for, looked at as the command itself would before it began."""
     _, verb, *arguments = shlex.split(command, comments=True)
     given = main.commands[verb].make_context(verb, arguments)
     settings = {option.name for option in given.command.params if isinstance(option, SettingOption)}
     values = {name: value for name, value in given.params.items() if name in settings and value is not None}
-    require_sound(load_config(None, values), until=verb)
+    config = load_config(None, values)
+    require_sound(config, until=verb)
+    return config
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS, ids=[f"{page}: {command}" for page, command in COMMANDS])
+def test_commands_would_run(page, command):
+    assert isinstance(settings_of(command), RunConfig)
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        ("recsys-cl train --sample --los bpr", click.UsageError),
+        ("recsys-cl train --sample --loss bprr", ConfigError),
+        ("recsys-cl train --sample --loss triplet:margn=1", ConfigError),
+        ("recsys-cl train --sample --objective byol", ConfigError),
+        ("recsys-cl train --sample --temperature 0", ConfigError),
+    ],
+)
+def test_a_command_that_would_not_run_is_noticed(command, error):
+    with pytest.raises(error):
+        settings_of(command)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
