@@ -15,8 +15,8 @@ _PAIRS, _VECTORS = 50_000, 2_048  # looked at, drawn if there are more
 def geometry(towers: TwoTower, examination: Examination, seed: int) -> dict[str, float | None]:
     """Return ``alignment`` of users and items of the examination, and ``uniformity``, the mean of users' and items'.
 
-    None where there is no pair of vectors that are not nought. Vectors are as they are compared, without what a similarity adds to them (squares and constants), and without what
-    is added to an item's score whoever asks.
+    None where there is no pair of vectors that are not nought. Vectors are as they are compared, without what a
+    similarity adds to them (squares and constants), and without what is added to an item's score whoever asks.
     """
     asked, rng = examination.asked, np.random.default_rng(seed)
     rows, nums = asked.relevant.cells(0, len(asked))
