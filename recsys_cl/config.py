@@ -16,8 +16,6 @@ from pydantic import BeforeValidator, Field
 from recsys_cl.errors import ConfigError
 from recsys_cl.settings import Method, Search, Settings, stages_of
 
-__all__ = ["Method", "Search", "Settings"]  # of `settings`; all parts take them from here
-
 TIME = r"^\d+(\.\d+)?[smh]$"  # 30s, 2m, 1h
 
 

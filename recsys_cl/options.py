@@ -13,7 +13,8 @@ from typing import Any, Literal, TypeVar
 import click
 from pydantic.fields import FieldInfo
 
-from recsys_cl.config import STAGES, Method, RunConfig
+from recsys_cl.config import STAGES, RunConfig
+from recsys_cl.settings import Method
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

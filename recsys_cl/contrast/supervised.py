@@ -8,12 +8,13 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from recsys_cl.config import Method, TrainConfig
+from recsys_cl.config import TrainConfig
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.entries import entries_of
 from recsys_cl.contrast.queue import STREAM, ItemQueue, require_room
 from recsys_cl.contrast.step import Step, with_bias
 from recsys_cl.families import member
+from recsys_cl.settings import Method
 
 LOSSES = "recsys_cl.contrast.losses"
 

@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 from pydantic import Field
 
-from recsys_cl.config import RunConfig, Settings, TuneConfig
+from recsys_cl.config import RunConfig, TuneConfig
 from recsys_cl.errors import ConfigError, nearest
+from recsys_cl.settings import Settings
 from recsys_cl.stages.foresight import require_sound
 from recsys_cl.stages.tune import require_tunable
 

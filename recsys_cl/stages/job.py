@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from recsys_cl import __version__
-from recsys_cl.config import RunConfig, Settings
+from recsys_cl.config import RunConfig
 from recsys_cl.files import digest_of
 from recsys_cl.progress import SILENT, Reporter
+from recsys_cl.settings import Settings
 from recsys_cl.workspace import Workspace, checked_name
 
 

@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 from pydantic.fields import FieldInfo
 
-from recsys_cl.config import Method, RunConfig, Search, Settings, SpectralConfig, TrainConfig
+from recsys_cl.config import RunConfig, SpectralConfig, TrainConfig
 from recsys_cl.contrast.mixture import OBJECTIVES, TEMPERINGS
 from recsys_cl.contrast.supervised import LOSSES
 from recsys_cl.errors import ConfigError, nearest
 from recsys_cl.families import member
+from recsys_cl.settings import Method, Search, Settings
 from recsys_cl.towers.two_tower import QUERY_ENCODERS
 
 Value = float | int | str | bool

@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from recsys_cl.config import Method, RunConfig
+from recsys_cl.config import RunConfig
+from recsys_cl.settings import Method
 
 
 def as_yaml(config: RunConfig, head: str) -> str:

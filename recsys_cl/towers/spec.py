@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recsys_cl.config import Settings
+from recsys_cl.settings import Settings
 
 
 class Reading(Settings):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from recsys_cl.config import Settings
+from recsys_cl.settings import Settings
 
 _AS_GOOD = 0.99  # of the highest figure: by less, epochs differ by chance, and the later one has settled more
 

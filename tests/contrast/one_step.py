@@ -7,10 +7,11 @@ from dataclasses import fields
 import numpy as np
 import torch
 
-from recsys_cl.config import Method, PairsConfig, TrainConfig
+from recsys_cl.config import PairsConfig, TrainConfig
 from recsys_cl.contrast.step import Numbers
 from recsys_cl.pairs.histories import Histories
 from recsys_cl.pairs.pair_set import write_pairs
+from recsys_cl.settings import Method
 from recsys_cl.training.learner import Learner
 from recsys_cl.training.loop import dealt, tower_spec
 

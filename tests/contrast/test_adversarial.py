@@ -9,11 +9,11 @@ import pytest
 import torch
 from one_step import batches_of, new_learner, small_pairs, step_of
 
-from recsys_cl.config import Method
 from recsys_cl.contrast.objectives.adversarial import _moved
 from recsys_cl.contrast.supervised import LOSSES
 from recsys_cl.errors import ConfigError
 from recsys_cl.families import members
+from recsys_cl.settings import Method
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

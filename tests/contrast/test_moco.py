@@ -9,7 +9,7 @@ import pytest
 import torch
 from one_step import USERS, assert_same, batches_of, copied, new_learner, objective, small_pairs, step_of
 
-from recsys_cl.config import Method
+from recsys_cl.settings import Method
 from recsys_cl.training.learner import Learner
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from one_step import batches_of, new_learner, small_pairs, step_of
 
-from recsys_cl.config import Method
 from recsys_cl.contrast.queue import ItemQueue, require_room
 from recsys_cl.contrast.supervised import LOSSES
 from recsys_cl.errors import ConfigError
 from recsys_cl.families import member, members
+from recsys_cl.settings import Method
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NEITHER = {"margin", "alignment_uniformity"}  # one needs distances, the other has no negatives

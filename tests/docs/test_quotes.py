@@ -16,7 +16,7 @@ import torch
 
 from benchmarks import quote_results
 from recsys_cl.cli import main
-from recsys_cl.config import Method, RunConfig, load_config
+from recsys_cl.config import RunConfig, load_config
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.mixture import OBJECTIVES, TEMPERINGS
 from recsys_cl.contrast.objectives.simclr import AUGMENTATIONS
@@ -24,6 +24,7 @@ from recsys_cl.contrast.supervised import LOSSES
 from recsys_cl.errors import ConfigError
 from recsys_cl.families import member, members
 from recsys_cl.options import SettingOption
+from recsys_cl.settings import Method
 from recsys_cl.stages.contenders import read_contenders
 from recsys_cl.stages.foresight import require_sound
 from recsys_cl.towers.two_tower import SIMILARITIES

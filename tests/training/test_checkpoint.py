@@ -17,9 +17,10 @@ from closed_form import solve_towers
 from planted_log import USERS, recall_of_group
 from rich.console import Console
 
-from recsys_cl.config import Method, SpectralConfig
+from recsys_cl.config import SpectralConfig
 from recsys_cl.errors import IntegrityError
 from recsys_cl.progress import Reporter
+from recsys_cl.settings import Method
 from recsys_cl.training import checkpoint, loop
 from recsys_cl.training.learner import Learner
 from recsys_cl.training.loop import train

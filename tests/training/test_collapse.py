@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from planted_log import GROUPS, USERS, all_queries, mixed_histories, recall_of_group
 
-from recsys_cl.config import Method, PairsConfig
+from recsys_cl.config import PairsConfig
 from recsys_cl.pairs.pair_set import write_pairs
+from recsys_cl.settings import Method
 from recsys_cl.training.loop import train
 
 

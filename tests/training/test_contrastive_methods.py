@@ -11,12 +11,12 @@ import pytest
 import torch
 from planted_log import USERS, all_queries, recall_of_group
 
-from recsys_cl.config import Method
 from recsys_cl.contrast.mixture import OBJECTIVES, TEMPERINGS
 from recsys_cl.contrast.supervised import LOSSES
 from recsys_cl.errors import TrainingError
 from recsys_cl.families import member, members
 from recsys_cl.retrieval.exact import rank_exact
+from recsys_cl.settings import Method
 from recsys_cl.towers.two_tower import CANDIDATE_ENCODERS, QUERY_ENCODERS, SIMILARITIES, TwoTower
 from recsys_cl.training.learner import Learner
 from recsys_cl.training.loop import dealt, tower_spec, train

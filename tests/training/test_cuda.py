@@ -11,10 +11,11 @@ import torch
 from closed_form import solve_towers
 from planted_log import all_queries, planted_histories, recall_of_group
 
-from recsys_cl.config import Method, SpectralConfig
+from recsys_cl.config import SpectralConfig
 from recsys_cl.contrast.softmax import softmax_loss
 from recsys_cl.contrast.spectral_solver import left_vectors, solve
 from recsys_cl.retrieval.exact import rank_exact
+from recsys_cl.settings import Method
 from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.loop import train
 from recsys_cl.training.row_optimizer import RowAdam

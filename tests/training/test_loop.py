@@ -13,7 +13,7 @@ from planted_log import GROUPS, ITEMS, USERS, all_queries, recall_of_group
 from rich.console import Console
 from torch.nn import functional
 
-from recsys_cl.config import Method, PairsConfig, SpectralConfig, TrainConfig
+from recsys_cl.config import PairsConfig, SpectralConfig, TrainConfig
 from recsys_cl.errors import ConfigError, InputError, TrainingError
 from recsys_cl.pairs.batches import Batches
 from recsys_cl.pairs.cuts import Cuts
@@ -21,6 +21,7 @@ from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.pairs.negatives import Negatives
 from recsys_cl.pairs.pair_set import write_pairs
 from recsys_cl.progress import Reporter
+from recsys_cl.settings import Method
 from recsys_cl.training.learner import Learner
 from recsys_cl.training.loop import Trained, tower_spec, train
 

@@ -9,8 +9,8 @@ import torch
 from pydantic import Field
 from torch.nn import functional
 
-from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.contrast import Contrast
+from recsys_cl.settings import Search, Settings
 
 NEEDS_PRODUCT = True
 TAKES_BIAS = False

@@ -9,10 +9,10 @@ import torch
 from pydantic import Field
 from torch.nn import functional
 
-from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.blocks import loss_of_scores
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.scored import Scored
+from recsys_cl.settings import Search, Settings
 
 USES_TEMPERATURE = False
 

@@ -7,10 +7,10 @@ from typing import Literal
 import torch
 from pydantic import Field
 
-from recsys_cl.config import Settings
 from recsys_cl.contrast.blocks import loss_of_logits
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.scored import Scored
+from recsys_cl.settings import Settings
 
 
 class Config(Settings):

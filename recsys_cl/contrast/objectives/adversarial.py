@@ -14,11 +14,11 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.context import Context
 from recsys_cl.contrast.step import Rows, Step
 from recsys_cl.contrast.supervised import Supervised
 from recsys_cl.errors import ConfigError
+from recsys_cl.settings import Search, Settings
 
 USES_TEMPERATURE = False
 

@@ -9,10 +9,10 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.context import Context
 from recsys_cl.contrast.momentum import Following
 from recsys_cl.contrast.step import Rows, Step
+from recsys_cl.settings import Search, Settings
 from recsys_cl.towers.two_tower import TwoTower
 
 USES_NEGATIVES = False

@@ -9,7 +9,6 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.blocks import loss_of_logits
 from recsys_cl.contrast.context import Context
 from recsys_cl.contrast.contrast import Contrast
@@ -20,6 +19,7 @@ from recsys_cl.contrast.queue import STREAM, ItemQueue, require_room
 from recsys_cl.contrast.step import Step
 from recsys_cl.contrast.supervised import widened
 from recsys_cl.pairs.ragged import positions, row_numbers
+from recsys_cl.settings import Search, Settings
 
 
 class Config(Settings):

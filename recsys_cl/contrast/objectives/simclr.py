@@ -9,12 +9,12 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.context import Context
 from recsys_cl.contrast.nt_xent import nt_xent
 from recsys_cl.contrast.step import Step
 from recsys_cl.errors import ConfigError
 from recsys_cl.families import member, members
+from recsys_cl.settings import Search, Settings
 
 USES_TEMPERATURE = False
 AUGMENTATIONS = "recsys_cl.contrast.augmentations"

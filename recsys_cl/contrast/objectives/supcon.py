@@ -15,11 +15,11 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.context import Context
 from recsys_cl.contrast.step import Step
 from recsys_cl.errors import ConfigError
 from recsys_cl.pairs.cooccurrence import most_similar_items
+from recsys_cl.settings import Search, Settings
 
 USES_TEMPERATURE = False
 _MOST = 1024  # items that are compared in a step

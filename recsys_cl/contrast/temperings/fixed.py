@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from recsys_cl.config import Settings
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.counts import Counts
+from recsys_cl.settings import Settings
 
 
 class Config(Settings):

@@ -7,9 +7,9 @@ import math
 import torch
 from torch import nn
 
-from recsys_cl.config import Settings
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.counts import Counts
+from recsys_cl.settings import Settings
 
 
 class Config(Settings):

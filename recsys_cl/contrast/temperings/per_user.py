@@ -11,9 +11,9 @@ from pydantic import Field
 from scipy.special import lambertw
 from torch import nn
 
-from recsys_cl.config import Search, Settings
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.counts import Counts
+from recsys_cl.settings import Search, Settings
 
 USES_TEMPERATURE = False
 _COLUMNS = 512  # candidates by which a user's loss is told
