@@ -27,6 +27,7 @@ class Tried:
             where there is none.
         recall: recall at 20 there; None but for a complete trial.
         best_epoch: from 1; 0 where there is none.
+        prior: the best popularity prior, as `training.prior.PopularityPrior` takes it; empty but for a complete trial.
         curve: NDCG after each epoch.
         seconds: wall time.
         began: when.
@@ -40,6 +41,7 @@ class Tried:
     figure: float | None
     recall: float | None
     best_epoch: int
+    prior: Mapping[str, float | None]
     curve: tuple[float, ...]
     seconds: float
     began: datetime

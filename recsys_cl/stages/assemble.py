@@ -9,18 +9,13 @@ from recsys_cl.pairs.histories import Queries
 from recsys_cl.retrieval.bundle import Bundle, items_table
 from recsys_cl.retrieval.tuning import build_index
 from recsys_cl.stages.job import Job
-from recsys_cl.stages.pairs import FittedOn
-from recsys_cl.stages.train import TrainedRun
+from recsys_cl.stages.pairs import FittedOn, Prepared
+from recsys_cl.towers.two_tower import TwoTower
 
 
-def assemble(job: Job, trained: TrainedRun, fitted_on: FittedOn, config: IndexConfig) -> Bundle:
-    """Put the towers fitted on ``fitted_on`` together with their vocabulary, histories and an index."""
-    prepared = trained.prepared
-    towers, vocabulary, histories = (
-        trained.towers(fitted_on),
-        prepared.vocabulary(fitted_on),
-        prepared.histories(fitted_on),
-    )
+def assemble(job: Job, prepared: Prepared, towers: TwoTower, fitted_on: FittedOn, config: IndexConfig) -> Bundle:
+    """Put towers fitted on ``fitted_on`` together with their vocabulary, histories and an index."""
+    vocabulary, histories = prepared.vocabulary(fitted_on), prepared.histories(fitted_on)
     chosen = np.random.default_rng(job.config.seed).permutation(vocabulary.n_users)[: config.tuning_queries]
     queries = Queries(chosen.astype(np.int32), histories.take(chosen))
     search, report = build_index(

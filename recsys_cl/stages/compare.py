@@ -121,18 +121,19 @@ class _Contest:
         job = replace(self.job, config=contender.config(self.job.config))
         config = job.config
         folder = self._folder(name, job.key(prepared.facts["key"], config.spectral, config.train, config.tune))
-        best: Answer = {}
-        if contender.is_tuned:
-            self._say(name, f"tuning, {budget_of(config.tune)}")
-            order = order_of(job, prepared=prepared.folder)
-            best = _kept(folder / "tuned.json", partial(answer_of, "tune", order))
-            job = replace(job, config=_with(job.config, best["config"]))
-            self._say(name, f"validation {metric_label(best['metric'])} {best['figure']:.4f}, {best['trials']} trials")
+        budget = budget_of(config.tune) if contender.is_tuned else "as given"
+        self._say(name, f"on the training part, {budget}")
+        order = order_of(job, prepared=prepared.folder, scratch=folder / "given", label=f"{self.job.name}, {name}")
+        task = "tune" if contender.is_tuned else "given"
+        best = _kept(folder / "validated.json", partial(answer_of, task, order))
+        self._say(name, f"validation {metric_label(best['metric'])} {best['figure']:.4f}")
+        job = replace(job, config=_with(config, best["config"]))
         runs = []
         for seed in range(job.config.seed, job.config.seed + self.seeds):
             label = f"{self.job.name}, {name}, seed {seed}"
             seeded = replace(job, config=job.config.model_copy(update={"seed": seed}))
-            order = order_of(seeded, prepared=prepared.folder, scratch=folder / f"seed-{seed}", label=label)
+            place = {"prepared": prepared.folder, "scratch": folder / f"seed-{seed}"}
+            order = order_of(seeded, **place, label=label, like=best["like"])
             runs.append(_kept(folder / f"seed-{seed}.json", partial(answer_of, "fit", order)))
             self._say(name, f"seed {seed}: recall@20 {runs[-1]['recall_at_20']:.4f}, {runs[-1]['seconds']:.0f} s")
         return row_of(name, contender, self.job.name, best, runs)

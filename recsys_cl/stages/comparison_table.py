@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from recsys_cl.evaluation.findings import metric_label
 from recsys_cl.machine import description
 from recsys_cl.stages.contenders import Contender
 from recsys_cl.stages.contest import FIGURES
@@ -24,12 +25,12 @@ def row_of(name: str, contender: Contender, log: str, best: Answer, runs: Sequen
         name: of the method.
         contender: what it is.
         log: on which it was fitted.
-        best: what tuning found; empty where nothing was tuned.
+        best: what was found on validation.
         runs: what each seed gave.
 
     Returns:
         Of each thing that was measured its ``mean``, ``spread`` (half the distance from lowest to highest) and
-        ``runs``; ``published`` figures or None; what ``tuning`` found.
+        ``runs``; ``published`` figures or None; what was found on ``validation``.
     """
     published = contender.published.get(log)
     return {
@@ -37,7 +38,7 @@ def row_of(name: str, contender: Contender, log: str, best: Answer, runs: Sequen
         "about": contender.about,
         **{key: _spread([run[key] for run in runs]) for key in _MEASURED},
         "published": None if published is None else published.model_dump(),
-        "tuning": {key: value for key, value in best.items() if key != "config"},
+        "validation": {key: value for key, value in best.items() if key not in ("config", "like")},
     }
 
 
@@ -48,11 +49,11 @@ def as_markdown(result: Answer, command: str, now: datetime, contenders: Mapping
     parts = [
         "# Methods side by side",
         f"Made by `{command}` on {now:%Y-%m-%d}, on {told}.",
-        f"Every method was tuned on the validation part with {result['budget']}, then fitted with "
-        f"{result['seeds']} seed{'' if result['seeds'] == 1 else 's'}: on the training part, which tells how many "
-        "epochs to take, and anew on training and validation parts. The test part was looked at once a fit.",
+        f"Every method was tuned with {result['budget']} on the training and validation parts, which tell epochs and "
+        f"popularity prior too, then fitted to both with {result['seeds']} seed{'' if result['seeds'] == 1 else 's'}. "
+        "The test part was looked at once a fit.",
         "Behind \N{PLUS-MINUS SIGN} stands half the distance from the lowest to the highest. Seconds are those of "
-        "training, the refit included; memory is the most that the process of one fit held. Alignment is the mean "
+        "one such fit; memory is the most that the process of one fit held. Alignment is the mean "
         "squared distance of users and items of the test part that belong together, uniformity the log of the mean of "
         "e^(-2 d\N{SUPERSCRIPT TWO}) over the distances d of users among themselves and of items, all vectors of "
         "length one; both are good if low.",
@@ -86,15 +87,14 @@ def _figures(log: Answer) -> str:
 
 
 def _found(log: Answer) -> Iterator[str]:
-    tuned = [row for row in log["rows"] if row["tuning"]]
-    if not tuned:
+    if not log["rows"]:
         return
-    metric = tuned[0]["tuning"]["metric"].replace("_at_", "@").replace("ndcg", "NDCG")
+    metric = metric_label(log["rows"][0]["validation"]["metric"])
     lines = [_line(["method", f"validation {metric}", "trials", "tuning, s", "epochs", "settings found"])]
     lines.append(_line(["---", "---:", "---:", "---:", "---:", "---"]))
-    for row in tuned:
-        found = row["tuning"]
-        settings = ", ".join(f"{name} {value}" for name, value in found["settings"].items())
+    for row in log["rows"]:
+        found = row["validation"]
+        settings = ", ".join(f"{name} {value}" for name, value in found["settings"].items()) or "as given"
         figures = [f"{found['figure']:.4f}", str(found["trials"]), f"{found['seconds']:,.0f}", shown(row["epochs"], 0)]
         lines.append(_line([row["method"], *figures, settings]))
     yield "\n".join(lines)

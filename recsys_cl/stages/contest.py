@@ -1,4 +1,4 @@
-"""What is done when methods are compared: one is tuned, or fitted with one seed, each apart; popularity is asked."""
+"""What is done when methods are compared: each is tuned, then fitted with one seed; popularity is asked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,20 @@ from typing import Any
 from recsys_cl.config import EvaluateConfig
 from recsys_cl.evaluation.baselines import popularity
 from recsys_cl.evaluation.protocol import Evaluation, Examination, evaluate, examine
+from recsys_cl.files import read_json
 from recsys_cl.pairs.histories import histories_of
 from recsys_cl.progress import Murmur
 from recsys_cl.retrieval.retriever import Retriever
 from recsys_cl.stages.apart import Task, job_of
 from recsys_cl.stages.assemble import assemble
+from recsys_cl.stages.choice import Recipe
 from recsys_cl.stages.evaluate import EXACT, MODEL
+from recsys_cl.stages.fit import Fitter
 from recsys_cl.stages.geometry import geometry
+from recsys_cl.stages.job import Job
 from recsys_cl.stages.pairs import FittedOn, Prepared, open_prepared
-from recsys_cl.stages.train import train
-from recsys_cl.workspace import Workspace
+from recsys_cl.stages.trial import metric_of
+from recsys_cl.towers.two_tower import TwoTower
 
 FIGURES = ("recall_at_20", "ndcg_at_20")
 _EXAMINED = EvaluateConfig(ks=(20,), baselines=("popularity",), bootstrap_samples=100)
@@ -31,7 +36,11 @@ _LEARNED: FittedOn = "train_and_validation"
 
 
 def tuned(order: Mapping[str, Any]) -> dict[str, Any]:
-    """Search settings; return the best as a ``config``, its searched ``settings`` and ``figure``, and what it took."""
+    """Search settings on validation.
+
+    Returns:
+        The best as a ``config``, its searched ``settings`` and ``figure``, how to fit ``like`` it, and what it took.
+    """
     from recsys_cl.stages.tune import tune  # noqa: PLC0415 - Optuna, and what draws, is of no use to the others
 
     found = tune(job_of(order), open_prepared(Path(order["prepared"])))
@@ -40,6 +49,7 @@ def tuned(order: Mapping[str, Any]) -> dict[str, Any]:
         "config": found.config.model_dump(mode="json", include={"spectral", "train"}),
         "settings": best["settings"],
         "figure": best["figure"],
+        "like": {"best_epoch": best["best_epoch"], "prior": best["prior"]},
         "metric": facts["metric"],
         "trials": len(facts["trials"]),
         "seconds": facts["seconds"],
@@ -47,28 +57,43 @@ def tuned(order: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def fitted(order: Mapping[str, Any]) -> dict[str, Any]:
-    """Fit settings with one seed as the pipeline does, and examine them once on the test part.
+def given(order: Mapping[str, Any]) -> dict[str, Any]:
+    """Fit settings as they are given on the training part; return the same as `tuned`."""
+    began, prepared = time.perf_counter(), open_prepared(Path(order["prepared"]))
+    with _scratch(order) as (job, folder):
+        metric, fitter = metric_of(job, prepared), Fitter(job, prepared, "train")
+        fitter.fit(Recipe(job.config.train, job.config.spectral), folder)
+        facts = read_json(folder / "training.json")
+    return {
+        "config": job.config.model_dump(mode="json", include={"spectral", "train"}),
+        "settings": {},
+        "figure": facts["prior"]["validation"],
+        "like": {name: facts[name] for name in ("best_epoch", "prior")},
+        "metric": metric,
+        "trials": 1,
+        "seconds": round(time.perf_counter() - began, 1),
+    }
 
-    Seconds and memory are measured, so that what a killed fit left in ``scratch`` is not gone on from.
+
+def fitted(order: Mapping[str, Any]) -> dict[str, Any]:
+    """Fit settings with one seed on training and validation parts ``like`` before; examine once on the test part.
 
     Returns:
         `FIGURES`, ``seconds`` of training, ``peak_mib`` of the process, ``epochs``, ``alignment``, ``uniformity``.
     """
-    job, scratch = job_of(order), Path(order["scratch"])
-    shutil.rmtree(scratch, ignore_errors=True)
     prepared = open_prepared(Path(order["prepared"]))
-    apart = replace(job, workspace=Workspace(scratch), reporter=Murmur(job.reporter, order["label"]))
-    began = time.perf_counter()
-    trained = train(apart, prepared)
-    seconds = time.perf_counter() - began
-    bundle = assemble(apart, trained, _LEARNED, EXACT)
+    with _scratch(order) as (job, folder):
+        fitter = Fitter(job, prepared, _LEARNED)
+        fitter.pairs  # noqa: B018 - laid out before the clock runs
+        began = time.perf_counter()
+        fitter.fit(Recipe(job.config.train, job.config.spectral), folder, like=order["like"])
+        seconds = time.perf_counter() - began
+        towers = TwoTower.load(folder)
+    bundle = assemble(job, prepared, towers, _LEARNED, EXACT)
     examination = _examination(prepared)
     marks = _figures(evaluate(Retriever(bundle, MODEL), examination, _EXAMINED, seed=job.config.seed))
-    lie = geometry(trained.towers(_LEARNED), examination, job.config.seed)
-    epochs = trained.training("train")["best_epoch"]
-    shutil.rmtree(scratch, ignore_errors=True)
-    return marks | lie | {"seconds": round(seconds, 2), "epochs": epochs, "peak_mib": round(_peak_mib(), 1)}
+    cost = {"seconds": round(seconds, 2), "peak_mib": round(_peak_mib(), 1), "epochs": order["like"]["best_epoch"]}
+    return marks | geometry(towers, examination, job.config.seed) | cost
 
 
 def popularity_of(prepared: Prepared, seed: int) -> dict[str, Any]:
@@ -80,7 +105,16 @@ def popularity_of(prepared: Prepared, seed: int) -> dict[str, Any]:
     return marks | {"users": int(examination.headline.sum()), "ceiling": examination.recall_ceiling}
 
 
-TASKS: dict[str, Task] = {"tune": tuned, "fit": fitted}
+TASKS: dict[str, Task] = {"tune": tuned, "given": given, "fit": fitted}
+
+
+@contextmanager
+def _scratch(order: Mapping[str, Any]) -> Iterator[tuple[Job, Path]]:
+    """Give a job and a folder to fit in; seconds and memory count, so what a killed fit left is not gone on from."""
+    job, scratch = job_of(order), Path(order["scratch"])
+    shutil.rmtree(scratch, ignore_errors=True)
+    yield replace(job, reporter=Murmur(job.reporter, order["label"])), scratch / "towers"
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _examination(prepared: Prepared) -> Examination:

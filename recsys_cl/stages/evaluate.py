@@ -73,8 +73,8 @@ def evaluate(job: Job, trained: TrainedRun) -> Evaluated:
     key = job.key(trained.key, job.config.evaluate, job.config.diagnose)
     folder = trained.folder / f"evaluation-{key[:16]}"
     if not folder.exists():
-        bundle = assemble(job, trained, "train_and_validation", EXACT)
-        model, prepared = Retriever(bundle, MODEL), trained.prepared
+        prepared, towers = trained.prepared, trained.towers("train_and_validation")
+        model = Retriever(assemble(job, prepared, towers, "train_and_validation", EXACT), MODEL)
         examination = _examination(prepared, model)
         if not len(examination.asked):
             raise InputError(

@@ -47,7 +47,7 @@ def index(job: Job, evaluated: Evaluated) -> Bundled:
     folder = evaluated.folder.with_name(f"{evaluated.folder.name}-bundle-{key[:16]}")
     if not folder.exists():
         fitted_on = trained.registered
-        bundle = assemble(job, trained, fitted_on, job.config.index)
+        bundle = assemble(job, trained.prepared, trained.towers(fitted_on), fitted_on, job.config.index)
         report = evaluated.report().model_copy(update={"index": IndexFacts.model_validate(bundle.index.describe())})
         origin = Origin(job.name, fitted_on, trained.prepared.snapshot.digest, job.now)
         write_bundle(folder, bundle, origin, report=report.model_dump(mode="json"), per_user=evaluated.per_user())

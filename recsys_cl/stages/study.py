@@ -27,7 +27,7 @@ from recsys_cl.stages.search_space import Dimension, Value
 FILE = "study.db"
 SECONDS = "seconds"  # attribute of a trial: wall time spent on it
 _NAME = "study"
-_UNPRUNED = 4  # trials that are complete before one is given up
+_UNPRUNED = 2  # trials that are complete before one is given up
 _DRAWN = 8  # trials, the given settings among them, before others are drawn near what was good
 _TOP = 0.25  # share of trials whose settings are compared with all, for importance
 _FEWEST = 8  # complete trials by which importance can be told

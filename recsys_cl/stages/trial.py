@@ -14,7 +14,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from recsys_cl.config import RunConfig
-from recsys_cl.errors import ConfigError, TrainingError
+from recsys_cl.errors import ConfigError, InputError, TrainingError
 from recsys_cl.evaluation.protocol import mean_of_vectors
 from recsys_cl.files import digest_of, read_json
 from recsys_cl.progress import Murmur
@@ -87,6 +87,7 @@ class Attempt:
             "figure": facts["prior"]["validation"],
             "recall": _recall(fitter, TwoTower.load(place), config.seed),
             "best_epoch": facts["best_epoch"],
+            "prior": facts["prior"],
         }
 
 
@@ -103,6 +104,7 @@ def told(trial: FrozenTrial, number: int, settings: Mapping[str, Any]) -> Tried:
         figure=figure,
         recall=facts.get("recall"),
         best_epoch=facts.get("best_epoch") or (1 + curve.index(max(curve)) if curve else 0),
+        prior=facts.get("prior", {}),
         curve=curve,
         seconds=round(trial.user_attrs.get(SECONDS, 0.0), 3),
         began=_utc(trial.datetime_start),
@@ -111,10 +113,19 @@ def told(trial: FrozenTrial, number: int, settings: Mapping[str, Any]) -> Tried:
     )
 
 
-def metric_of(job: Job, prepared: Prepared) -> str | None:
-    """Return by what trials are compared, such as `ndcg_at_20`; None where nobody can be asked."""
+def metric_of(job: Job, prepared: Prepared) -> str:
+    """Return by what trials are compared, such as `ndcg_at_20`.
+
+    Raises:
+        InputError: nobody in the validation part can be asked.
+    """
     validation = Fitter(job, prepared, "train").validation
-    return None if validation is None else f"ndcg_at_{Judge.of_fits(validation, job.config.seed).k}"
+    if validation is None:
+        raise InputError(
+            f"Nobody in the validation part of {job.name!r} can be asked, so settings cannot be compared. Use a longer "
+            "time range, or a larger --validation-share."
+        )
+    return f"ndcg_at_{Judge.of_fits(validation, job.config.seed).k}"
 
 
 class _Watch:

@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 
 from recsys_cl.config import RunConfig
-from recsys_cl.errors import ConfigError, InputError, TrainingError
+from recsys_cl.errors import ConfigError, TrainingError
 from recsys_cl.files import digest_of, whole_file, whole_folder, write_json
 from recsys_cl.registry.reach import store_exists
 from recsys_cl.registry.store import Store
@@ -60,11 +60,6 @@ def tune(job: Job, prepared: Prepared) -> Tuned:
     """
     job = replace(job, config=to_be_searched(job.config))
     space, metric = search_space(job.config, ordered=prepared.ordered), metric_of(job, prepared)
-    if metric is None:
-        raise InputError(
-            f"Nobody in the validation part of {job.name!r} can be asked, so settings cannot be compared. Use a longer "
-            "time range, or a larger --validation-share."
-        )
     search = _Search(job, prepared, space, metric)
     if not search.folder.exists():
         with whole_folder(search.folder) as scratch:

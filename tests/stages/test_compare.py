@@ -101,8 +101,8 @@ def test_each_method_has_its_figures_of_each_seed(compared):
 
 def test_a_method_is_tuned_if_it_searches_anything(compared):
     rows = {row["method"]: row for row in compared[1]["logs"]["tiny"]["rows"]}
-    assert rows["plain"]["tuning"] == {}
-    tuning = rows["pairwise"]["tuning"]
+    assert (rows["plain"]["validation"]["settings"], rows["plain"]["validation"]["trials"]) == ({}, 1)
+    tuning = rows["pairwise"]["validation"]
     assert tuning["trials"] == 2
     assert set(tuning["settings"]) == {"learning_rate"}
     assert Path(tuning["report"]).is_file()
@@ -143,6 +143,9 @@ def run_of(figure: float) -> dict[str, Any]:
     }
 
 
+LIKE = {"best_epoch": 3, "prior": {"half_life": None, "strength": 0.5, "validation": 0.3}}
+
+
 class Answers:
     """What would be done apart, at once."""
 
@@ -152,10 +155,10 @@ class Answers:
 
     def __call__(self, task: str, order: dict[str, Any]) -> dict[str, Any]:
         self.asked.append((task, order))
-        if task == "tune":
-            train = order["config"]["train"] | {"learning_rate": 0.02}
-            best = {"settings": {"learning_rate": 0.02}, "figure": 0.3, "metric": "ndcg_at_20", "trials": 2}
-            return {"config": {"train": train}, "seconds": 3.0, "report": "study.html"} | best
+        if task != "fit":
+            found = {"learning_rate": 0.02} if task == "tune" else {}
+            best = {"settings": found, "figure": 0.3, "metric": "ndcg_at_20", "trials": 2, "seconds": 3.0}
+            return best | {"config": {"train": order["config"]["train"] | found}, "like": LIKE}
         if self.failing and order["config"]["train"]["loss"]["name"] == "sampled_softmax":
             raise self.failing
         return run_of(0.2 + order["config"]["seed"] / 10)
@@ -171,15 +174,16 @@ def test_what_was_tuned_is_what_is_fitted_with_each_seed(tmp_path, tiny_log, met
     done = asked_again(recsys, tmp_path, tiny_log, methods_file, "--seed", 5)
     assert done.exit_code == 0, done.stderr
     fits = [order["config"] for task, order in answers.asked if task == "fit"]
+    assert all(order["like"] == LIKE for task, order in answers.asked if task == "fit")
     assert [config["seed"] for config in fits] == [5, 6, 5, 6]
     assert [config["train"].get("learning_rate") for config in fits] == [None, None, 0.02, 0.02]
     assert len({order["prepared"] for _, order in answers.asked}) == 1, "the same split for all seeds"
     again = asked_again(recsys, tmp_path, tiny_log, methods_file, "--seed", 5)
     assert again.exit_code == 0
-    assert len(answers.asked) == 5
+    assert len(answers.asked) == 6
     more = asked_again(recsys, tmp_path, tiny_log, methods_file, "--seed", 5, "--epochs", 1)
     assert more.exit_code == 0
-    assert len(answers.asked) == 10, "other settings are another row"
+    assert len(answers.asked) == 12, "other settings are another row"
 
 
 def test_a_method_that_fails_does_not_stop_the_others(tmp_path, tiny_log, methods_file, recsys, monkeypatch):

@@ -38,7 +38,8 @@ def fit(log: Log, *, log_name: str, home: str, **settings: Any) -> Fitted:
     histories = prepared.histories("train_and_validation")
     if not (np.array_equal(histories.indptr, log.indptr) and np.array_equal(histories.item_nums, log.item_nums)):
         raise ValueError(f"the split of {log_name} is not the one that was handed out")
-    retriever = Retriever(assemble(job, train(job, prepared), "train_and_validation", EXACT), "ours")
+    towers = train(job, prepared).towers("train_and_validation")
+    retriever = Retriever(assemble(job, prepared, towers, "train_and_validation", EXACT), "ours")
     queries = Queries(log.test_users, histories.take(log.test_users))
 
     def recommend(k: int) -> Lists:
