@@ -106,6 +106,11 @@ def _require_weights(train: TrainConfig) -> None:
             f"The objective {others[0]!r} learns without negatives and cannot go with {contrasting[0]!r}, which needs "
             "them. Say --loss none, or leave the objective out."
         )
+    needy = [
+        one.name for one in train.objective if one.weight and getattr(member(OBJECTIVES, one.name), "NEEDS_LOSS", False)
+    ]
+    if needy and (train.loss is None or not train.loss.weight):
+        raise ConfigError(f"The objective {needy[0]!r} needs a main loss, and there is none; name one by --loss.")
     _require_sense(train)
 
 

@@ -51,6 +51,12 @@ def test_a_main_loss_needs_negatives_unless_it_uses_none():
     sound(loss="none", objective=["byol"], **none)
 
 
+@pytest.mark.parametrize("way", [{"loss": "none"}, {"loss": "bpr:weight=0"}, {"pretrain": ["adversarial"]}])
+def test_what_perturbs_a_main_loss_needs_one(way):
+    with pytest.raises(ConfigError, match=r"'adversarial' needs a main loss, and there is none.*--loss"):
+        sound(**{"objective": ["adversarial"]} | way)
+
+
 @pytest.mark.parametrize("name", members(OBJECTIVES))
 def test_an_objective_goes_with_the_main_loss_if_it_contrasts(name):
     if getattr(member(OBJECTIVES, name), "USES_NEGATIVES", True):

@@ -21,6 +21,7 @@ from recsys_cl.errors import ConfigError
 from recsys_cl.settings import Search, Settings
 
 USES_TEMPERATURE = False
+NEEDS_LOSS = True
 
 
 class Config(Settings):
