@@ -59,7 +59,9 @@ class Contender(Settings):
 class Contenders(Settings):
     """All methods of a file."""
 
-    shared: dict[str, dict[str, Any]] = Field({}, description="settings of all, by stage")
+    shared: dict[str, dict[str, Any]] = Field(
+        {}, description="settings of all, by stage; and as `search` ranges, LOW..HIGH, of what is searched"
+    )
     methods: dict[str, Contender] = Field(min_length=1, description="each with its own")
 
     def chosen(self, names: Sequence[str]) -> dict[str, Contender]:
@@ -78,7 +80,9 @@ class Contenders(Settings):
         train, spectral = (
             self.shared.get(stage, {}) | own for stage, own in (("train", one.train), ("spectral", one.spectral))
         )
-        return one.model_copy(update={"train": train, "spectral": spectral})
+        ranges = self.shared.get("search", {})
+        search = one.search and tuple(f"{name}={ranges[name]}" if name in ranges else name for name in one.search)
+        return one.model_copy(update={"train": train, "spectral": spectral, "search": search})
 
 
 def read_contenders(path: Path | None) -> Contenders:

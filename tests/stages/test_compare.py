@@ -251,6 +251,17 @@ def test_a_bad_file_of_methods_is_refused(tmp_path, text, words):
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
+def test_a_range_is_the_methods_own_or_the_one_that_all_share(tmp_path):
+    path = tmp_path / "methods.yaml"
+    path.write_text(
+        "shared: {search: {temperature: 0.05..0.3, epochs: 2..9}}\n"
+        "methods: {a: {about: x, search: [temperature, learning_rate]}, b: {about: y, search: [temperature=0.2..5]}}"
+    )
+    chosen = read_contenders(path).chosen(())
+    assert chosen["a"].search == ("temperature=0.05..0.3", "learning_rate")
+    assert chosen["b"].search == ("temperature=0.2..5",)
+
+
 def test_what_is_given_goes_before_what_a_method_asks_for():
     method = Contender(about="", train={"epochs": 30, "window": 10}, search=("temperature",))
     config = method.config(RunConfig.of({"train": {"epochs": 2, "patience": 9}, "seed": 4}))
