@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import benchmarks.studies
-from benchmarks.studies.trained import trained_apart
 from recsys_cl.files import write_json
 
 _ROOT = Path(__file__).resolve().parents[2]
 _RESULTS, _PLOTS = _ROOT / "benchmarks" / "results" / "studies.json", _ROOT / "docs" / "contrastive" / "figures"
-_STUDIES = ("moco", "byol", "sparse_users")
+_STUDIES = ("moco", "byol", "sparse_users", "cold_items")
 
 
 def main() -> None:
@@ -34,7 +33,7 @@ def main() -> None:
                 key = f"{run}, seed {seed}"
                 if kept.get(key, {}).get("settings") != settings:
                     print(f"{name}: {key}", file=sys.stderr)
-                    kept[key] = {"settings": settings, **trained_apart(study.LOG, arguments.home, settings, seed)}
+                    kept[key] = {"settings": settings, **study.measured(arguments.home, settings, seed)}
                     write_json(_RESULTS, results)
         _PLOTS.mkdir(parents=True, exist_ok=True)
         found = {run: [kept[f"{run}, seed {seed}"] for seed in study.SEEDS] for run in study.RUNS}

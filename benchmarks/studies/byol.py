@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.studies.drawn import COLORS, FAINT, panel, saved, sheet
+from benchmarks.studies.trained import trained_apart
 
-LOG, SEEDS = "ml-1m", (0, 1, 2)
+SEEDS = (0, 1, 2)
+_LOG = "ml-1m"
 _ALIKE = {"loss": "none", "item_bias": False, "epochs": 30, "uniform_negatives": 0, "learning_rate": 0.003}
 RUNS: dict[str, dict[str, Any]] = {
     "BYOL": _ALIKE | {"objective": ["byol:momentum=0.9"]},
@@ -16,6 +18,11 @@ RUNS: dict[str, dict[str, Any]] = {
     "without stop-gradient": _ALIKE | {"objective": ["byol:momentum=0.9:stop_gradient=false"]},
     "without both": _ALIKE | {"objective": ["byol:momentum=0.9:predictor=false:stop_gradient=false"]},
 }
+
+
+def measured(home: Path, settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Train, apart; return what `trained` returns."""
+    return trained_apart(_LOG, home, settings, seed)
 
 
 def draw(found: Mapping[str, list[dict[str, Any]]], path: Path) -> None:

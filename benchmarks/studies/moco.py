@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.studies.drawn import FAINT, OTHERS, OURS, panel, saved, sheet
+from benchmarks.studies.trained import trained_apart
 
-LOG, SEEDS = "amazon-beauty", (0, 1, 2)
+SEEDS = (0, 1, 2)
+_LOG = "amazon-beauty"
 _BATCHES, _QUEUE = (64, 256, 1024, 4096), 4096
 _ALIKE = {"targets": "one", "uniform_negatives": 0, "temperature": 0.2, "epochs": 10, "item_bias": False}
 RUNS: dict[str, dict[str, Any]] = {
@@ -17,6 +19,11 @@ RUNS: dict[str, dict[str, Any]] = {
     f"moco {size}": _ALIKE | {"batch_size": size, "loss": "none", "objective": [f"moco:queue_size={_QUEUE}"]}
     for size in _BATCHES[:2]
 }
+
+
+def measured(home: Path, settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Train, apart; return what `trained` returns."""
+    return trained_apart(_LOG, home, settings, seed)
 
 
 def draw(found: Mapping[str, list[dict[str, Any]]], path: Path) -> None:

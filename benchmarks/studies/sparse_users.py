@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.studies.drawn import COLORS, FAINT, panel, saved, sheet
+from benchmarks.studies.trained import trained_apart
 
-LOG, SEEDS = "gowalla", (0, 1, 2)
+SEEDS = (0, 1, 2)
+_LOG = "gowalla"
 _ALIKE = {"window": 10, "temperature": 0.13, "epochs": 15}
 RUNS: dict[str, dict[str, Any]] = {
     "softmax alone": _ALIKE,
@@ -17,6 +19,11 @@ RUNS: dict[str, dict[str, Any]] = {
     "with adversarial": _ALIKE | {"objective": ["adversarial:epsilon=0.1:weight=0.5"]},
 }
 _LABELS = ("1 to 5", "6 to 10", "11 to 20", "21 to 50", "over 50")
+
+
+def measured(home: Path, settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Train, apart; return what `trained` returns."""
+    return trained_apart(_LOG, home, settings, seed)
 
 
 def draw(found: Mapping[str, list[dict[str, Any]]], path: Path) -> None:

@@ -76,7 +76,8 @@ class _BlockedLoss(torch.autograd.Function):
             scores = queries[start:stop] @ candidates.T
             positive = scores.view(-1)[entries].requires_grad_()
             scores.view(-1).index_fill_(0, torch.cat([entries, known]), -torch.inf)
-            scores.masked_fill_(_easy(scores, shift, contrast.hardest), -torch.inf)
+            if 0 < contrast.hardest < n:
+                scores.masked_fill_(_easy(scores, shift, contrast.hardest), -torch.inf)
             negative = scores.sub_(shift).requires_grad_()
             with torch.enable_grad():
                 place = contrast.rows[its] - start, contrast.columns[its], its
@@ -108,8 +109,6 @@ class _BlockedLoss(torch.autograd.Function):
 
 
 def _easy(scores: torch.Tensor, shift: torch.Tensor, hardest: int) -> torch.Tensor:
-    """Return which scores (r, n) are not among the ``hardest`` negatives of their row; none if that is 0."""
-    if not 0 < hardest < scores.shape[1]:
-        return torch.zeros((), dtype=torch.bool, device=scores.device)
+    """Return which scores (r, n) are not among the ``hardest`` negatives of their row."""
     ranked = scores.masked_fill(shift == torch.inf, -torch.inf)
     return ranked < ranked.topk(hardest, sorted=True).values[:, -1:]
