@@ -23,7 +23,7 @@ from benchmarks.quality import answer_of, table_row
 from benchmarks.real_log import prepared_log
 from benchmarks.spectral import normalised
 from benchmarks.training_step import CASES, finished, measure
-from recsys_cl.contrast.spectral_solver import solve
+from recsys_cl.contrast.closed_form.solver import solve
 from recsys_cl.files import write_json
 from recsys_cl.machine import description
 from recsys_cl.stages.pairs import Prepared

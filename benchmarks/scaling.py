@@ -26,7 +26,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.spectral import normalised
-from recsys_cl.contrast.spectral_solver import solve
+from recsys_cl.contrast.closed_form.solver import solve
 from recsys_cl.files import read_json, write_json
 from recsys_cl.machine import description
 

@@ -26,8 +26,8 @@ from sklearn.utils.extmath import randomized_svd
 
 from benchmarks.interleaved import Measured, compared, in_turn, tell
 from benchmarks.real_log import prepared_log
-from recsys_cl.contrast import spectral_rows, spectral_solver
-from recsys_cl.contrast.spectral_solver import solve
+from recsys_cl.contrast.closed_form import rows, solver
+from recsys_cl.contrast.closed_form.solver import solve
 
 _TOLERANCE = 5e-3
 _EQUAL = 1e-4  # share of the energy that a library may lack beside ours
@@ -36,8 +36,8 @@ _EXACT_UP_TO = 256  # dimensions up to which ARPACK ends in minutes
 
 def normalised(matrix: sp.csr_matrix) -> sp.csr_matrix:
     """Divide each entry by the square roots of its row's and its column's sum."""
-    rows, columns = (np.maximum(np.asarray(matrix.sum(axis)).ravel(), 1) ** -0.5 for axis in (1, 0))
-    return (sp.diags(rows) @ matrix @ sp.diags(columns)).tocsr().astype(np.float32)
+    users, items = (np.maximum(np.asarray(matrix.sum(axis)).ravel(), 1) ** -0.5 for axis in (1, 0))
+    return (sp.diags(users) @ matrix @ sp.diags(items)).tocsr().astype(np.float32)
 
 
 def ours(matrix: sp.csr_matrix, dim: int) -> float:
@@ -69,10 +69,10 @@ def products_of(work: Callable[[], object]) -> Callable[[], None]:
 
     with ExitStack() as stack:
         for place, name in (
-            (spectral_rows._Bags, "__matmul__"),
-            (spectral_rows, "gram"),
-            (spectral_solver, "gram"),
-            (spectral_solver, "turned"),
+            (rows._Bags, "__matmul__"),
+            (rows, "gram"),
+            (solver, "gram"),
+            (solver, "turned"),
         ):
             stack.enter_context(mock.patch.object(place, name, noted(getattr(place, name))))
         work()
@@ -100,12 +100,12 @@ def least(library: Callable[[Any], float], settings: Iterable[Any], captured: fl
 
 
 def measure(matrix: sp.csr_matrix, dim: int, log: str, rounds: int) -> list[Measured]:
-    solver = partial(ours, matrix, dim)
-    captured = solver()
+    solved = partial(ours, matrix, dim)
+    captured = solved()
     sklearn = partial(sklearns, matrix, dim)
     iterations = least(sklearn, range(2, 30), captured)
     names = {"products": "its own products", "sklearn": f"`randomized_svd`, {iterations} iterations"}
-    contenders = {"ours": solver, "products": products_of(solver), "sklearn": partial(sklearn, iterations)}
+    contenders = {"ours": solved, "products": products_of(solved), "sklearn": partial(sklearn, iterations)}
     if dim <= _EXACT_UP_TO:
         arpack = partial(arpacks, matrix, dim)
         tolerance = least(arpack, (1.0, 0.1, 0.01, 1e-3, 0), captured)

@@ -33,8 +33,7 @@ _CATEGORIES = {"candidate_encoder": "item_id_and_categories"}
 RUNS: dict[str, dict[str, Any]] = {
     "a row for each item": {},
     "rows and categories": _CATEGORIES,
-    "and views without rows": _CATEGORIES
-    | {"objective": ["simclr:subject=items:views=id_dropout:strength=0.8"]},
+    "and views without rows": _CATEGORIES | {"objective": ["simclr:subject=items:views=id_dropout:strength=0.8"]},
 }
 
 

@@ -28,7 +28,7 @@ import numpy.typing as npt
 import torch
 
 from recsys_cl.config import SpectralConfig
-from recsys_cl.contrast.spectral_solver import Spectrum, left_vectors, solve
+from recsys_cl.contrast.closed_form.solver import Spectrum, left_vectors, solve
 from recsys_cl.pairs.histories import Histories
 from recsys_cl.progress import SILENT, Reporter
 from recsys_cl.towers.spec import TowerSpec, shared_out

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from recsys_cl.config import SpectralConfig
-from recsys_cl.contrast.spectral_rows import Matrix
+from recsys_cl.contrast.closed_form.rows import Matrix
 from recsys_cl.errors import InputError
 from recsys_cl.pairs.histories import Histories
 from recsys_cl.pairs.neighbours import neighbours_of

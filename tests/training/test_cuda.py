@@ -12,8 +12,8 @@ from closed_form import solve_towers
 from planted_log import all_queries, planted_histories, recall_of_group
 
 from recsys_cl.config import SpectralConfig
+from recsys_cl.contrast.closed_form.solver import left_vectors, solve
 from recsys_cl.contrast.softmax import softmax_loss
-from recsys_cl.contrast.spectral_solver import left_vectors, solve
 from recsys_cl.retrieval.exact import rank_exact
 from recsys_cl.settings import Method
 from recsys_cl.towers.two_tower import TwoTower

@@ -10,7 +10,7 @@ from closed_form import solve_towers
 from planted_log import ITEMS, USERS, all_queries, recall_of_group
 
 from recsys_cl.config import SpectralConfig
-from recsys_cl.contrast import spectral_solver
+from recsys_cl.contrast.closed_form import solver
 from recsys_cl.errors import InputError
 from recsys_cl.pairs.histories import Histories, Queries
 from recsys_cl.towers.two_tower import TwoTower
@@ -219,7 +219,7 @@ def test_broken_off_it_goes_on_to_the_same_towers(tmp_path, monkeypatch):
     def begin(*_):
         raise AssertionError("it was begun anew")
 
-    monkeypatch.setattr(spectral_solver, "_sketch", begin)
+    monkeypatch.setattr(solver, "_sketch", begin)
     assert solved(log, checkpoint=tmp_path / "spectral").digest == whole.digest
     with pytest.raises(AssertionError, match="anew"):
         solved(log, checkpoint=tmp_path / "spectral", user_exponent=0.9)

@@ -25,8 +25,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 import torch
 
-from recsys_cl.contrast.spectral_checkpoint import Basis, SpectralCheckpoint
-from recsys_cl.contrast.spectral_rows import Matrix, Rows, gram, turned
+from recsys_cl.contrast.closed_form.checkpoint import Basis, SpectralCheckpoint
+from recsys_cl.contrast.closed_form.rows import Matrix, Rows, gram, turned
 from recsys_cl.errors import InputError
 from recsys_cl.files import digest_of
 from recsys_cl.progress import SILENT, Reporter

@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_cl.contrast.spectral_solver import fold_in, solve
+from recsys_cl.contrast.closed_form.solver import fold_in, solve
 from recsys_cl.errors import InputError, IntegrityError
 from recsys_cl.progress import Reporter
 
@@ -233,7 +233,7 @@ def test_killed_by_the_system_it_goes_on_from_the_last_round(tmp_path):
     kept = tmp_path / "kept"
     code = f"""
 import os, pathlib, signal
-from test_spectral_solver import Blocks, cut, log_like, solved
+from test_closed_form import Blocks, cut, log_like, solved
 end = lambda: os.kill(os.getpid(), signal.SIGKILL)
 solved(Blocks(cut(log_like(), 150, 300), 9, end), checkpoint=pathlib.Path({str(kept)!r}))
 """
