@@ -11,13 +11,14 @@ from benchmarks.studies.trained import trained_apart
 
 SEEDS = (0, 1, 2)
 _LOG = "amazon-beauty"
-_BATCHES, _QUEUE = (64, 256, 1024, 4096), 4096
-_ALIKE = {"targets": "one", "uniform_negatives": 0, "temperature": 0.2, "epochs": 10, "item_bias": False}
+_BATCHES, _MOCO, _QUEUE = (64, 256, 1024, 4096), (256,), 4096
+_ALIKE = {"targets": "one", "uniform_negatives": 0, "temperature": 0.2, "epochs": 8, "item_bias": False}
 RUNS: dict[str, dict[str, Any]] = {
     f"batch {size}": _ALIKE | {"batch_size": size, "loss": "info_nce:two_sided=true"} for size in _BATCHES
 } | {
-    f"moco {size}": _ALIKE | {"batch_size": size, "loss": "none", "objective": [f"moco:queue_size={_QUEUE}"]}
-    for size in _BATCHES[:2]
+    f"moco {size}": _ALIKE
+    | {"batch_size": size, "loss": "none", "objective": [f"moco:queue_size={_QUEUE}:momentum=0.9"]}
+    for size in _MOCO
 }
 
 
