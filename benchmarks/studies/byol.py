@@ -11,7 +11,14 @@ from benchmarks.studies.trained import trained_apart
 
 SEEDS = (0, 1, 2)
 _LOG = "ml-1m"
-_ALIKE = {"loss": "none", "item_bias": False, "epochs": 30, "uniform_negatives": 0, "learning_rate": 0.003}
+_ALIKE = {
+    "loss": "none",
+    "item_bias": False,
+    "popularity_prior": False,
+    "epochs": 30,
+    "uniform_negatives": 0,
+    "learning_rate": 0.003,
+}
 RUNS: dict[str, dict[str, Any]] = {
     "BYOL": _ALIKE | {"objective": ["byol:momentum=0.9"]},
     "without predictor": _ALIKE | {"objective": ["byol:momentum=0.9:predictor=false"]},

@@ -75,7 +75,8 @@ def measured(home: Path, settings: dict[str, Any], seed: int) -> dict[str, Any]:
     relevant[rows, cold.search_sorted(took["item"])] = True
     queries = Queries(users, pairs.histories.take(users))
     scores = towers.query_vectors(queries) @ vectors[vocabulary.item_nums(cold)].T
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :_K]
+    order = np.random.default_rng(seed).permutation(len(cold))  # by which ties are broken: vectors may be nought
+    best = order[np.argsort(-scores[:, order], axis=1, kind="stable")[:, :_K]]
     found = metrics.recall_at_k(np.take_along_axis(relevant, best, axis=1), relevant.sum(1), _K)
     return {"cold": float(found.mean()), "chance": _K / len(cold), "warm": float(warm.mean())}
 

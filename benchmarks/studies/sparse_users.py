@@ -11,7 +11,7 @@ from benchmarks.studies.trained import trained_apart
 
 SEEDS = (0, 1, 2)
 _LOG = "gowalla"
-_ALIKE = {"window": 10, "temperature": 0.13, "epochs": 15}
+_ALIKE = {"window": 10, "temperature": 0.13, "epochs": 15, "popularity_prior": False}
 RUNS: dict[str, dict[str, Any]] = {
     "softmax alone": _ALIKE,
     "with SimCLR": _ALIKE | {"objective": ["simclr:views=crop+mask:weight=0.1"]},

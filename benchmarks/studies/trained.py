@@ -21,11 +21,11 @@ from recsys_cl.contrast.diagnostics.directions import mean_cosine, unit
 from recsys_cl.contrast.diagnostics.spectrum import effective_rank, singular_values
 from recsys_cl.evaluation import metrics
 from recsys_cl.retrieval.rough import rank_roughly
-from recsys_cl.stages.fit import Fitter
+from recsys_cl.stages.fit import Fitter, best_prior
 from recsys_cl.stages.foresight import require_sound
 from recsys_cl.stages.ingest import Source, ingest
 from recsys_cl.stages.job import Job
-from recsys_cl.stages.judge import some_of
+from recsys_cl.stages.judge import Judge, some_of
 from recsys_cl.stages.pairs import prepare
 from recsys_cl.towers.two_tower import TwoTower
 from recsys_cl.training.loop import train
@@ -46,7 +46,7 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
     """Train by such settings; return figures of each epoch, seconds and memory.
 
     Returns:
-        ``recall`` and ``ndcg`` of each epoch, ``cosine`` (mean between different items) and ``rank`` (effective, Roy
+        ``recall`` and ``ndcg`` of each epoch, with the best popularity prior unless settings say otherwise, ``cosine`` (mean between different items) and ``rank`` (effective, Roy
         and Vetterli 2007) of each; ``by_history``, recall by length of history after the last; ``seconds``;
         ``peak_mib``, most memory of the process while training beyond what it held before (Linux alone).
     """
@@ -59,12 +59,14 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
     fitter = Fitter(job, prepared, "train")
     if fitter.validation is None:
         raise SystemExit(f"Nobody in the validation part of {log_name} can be asked.")
-    asked = some_of(fitter.validation, _USERS, seed=0)
+    asked, histories = some_of(fitter.validation, _USERS, seed=0), fitter.pairs.histories
     found: dict[str, Any] = {"recall": [], "ndcg": [], "cosine": [], "rank": []}
     recalls: list[npt.NDArray[np.float64]] = []
 
     def validate(towers: TwoTower) -> float:
-        items = towers.item_vectors(with_offsets=False)
+        judge, items = Judge(asked), towers.item_vectors(with_offsets=False)
+        prior, _ = best_prior(histories, config.train, judge.scores(towers), judge)
+        towers.set_prior(prior.scores(histories, config.train.temperature))
         ranked = rank_roughly(towers.query_vectors(asked.queries), towers.item_vectors(), asked.queries.histories, _K)
         hits = asked.hits(ranked)
         recalls[:] = [metrics.recall_at_k(hits, asked.n_relevant, _K)]
@@ -77,7 +79,7 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
     train(
         fitter.pairs,
-        len(fitter.pairs.histories),
+        len(histories),
         config.train,
         ordered=prepared.ordered,
         seed=seed,
