@@ -46,9 +46,10 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
     """Train by such settings; return figures of each epoch, seconds and memory.
 
     Returns:
-        ``recall`` and ``ndcg`` of each epoch, with the best popularity prior unless settings say otherwise, ``cosine`` (mean between different items) and ``rank`` (effective, Roy
-        and Vetterli 2007) of each; ``by_history``, recall by length of history after the last; ``seconds``;
-        ``peak_mib``, most memory of the process while training beyond what it held before (Linux alone).
+        ``recall`` and ``ndcg`` of each epoch, with the best popularity prior unless settings say otherwise; ``cosine``
+        (mean between different items) and ``rank`` (effective, Roy and Vetterli 2007) of each; ``by_history``, recall
+        by length of history after the last; ``seconds``; ``peak_mib``, most memory of the process while training beyond
+        what it held before (Linux alone).
     """
     log, workspace = LOGS[log_name], Workspace.at(home)
     config = load_config(None, {**log.settings, **_ALWAYS, **settings, "seed": seed})
