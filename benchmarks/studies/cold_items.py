@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -87,12 +88,12 @@ def draw(found: Mapping[str, list[dict[str, Any]]], path: Path) -> None:
     titles = {"cold": "recall@20 among items that nobody took", "warm": "validation recall@20 of all others"}
     for axes, (key, title) in zip(panels, titles.items(), strict=True):
         panel(axes, title)
-        for place, (name, runs) in enumerate(found.items()):
+        for place, runs in enumerate(found.values()):
             color = OTHERS if place == 0 else OURS
-            axes.plot([place] * len(runs), [run[key] for run in runs], "o", color=color, alpha=0.7, label=name)
-        axes.set_xticks(range(len(found)), [name.replace(" ", "\n", 1) for name in found])
+            axes.plot([place] * len(runs), [run[key] for run in runs], "o", color=color, alpha=0.7)
+        axes.set_xticks(range(len(found)), [fill(name, 12) for name in found])
         axes.set_xlim(-0.5, len(found) - 0.5)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * max(run[key] for runs in found.values() for run in runs))
     chance = next(iter(found.values()))[0]["chance"]
     panels[0].axhline(chance, color=FAINT, linewidth=1, linestyle=":")
     panels[0].annotate("drawn at random", (2.45, chance), color=FAINT, fontsize=8, ha="right", va="bottom")
