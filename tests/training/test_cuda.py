@@ -41,6 +41,20 @@ def test_a_planted_pattern_is_found(planted, small_cuts, query_encoder, temperin
     np.testing.assert_allclose(moved.query_vectors(queries), trained.towers.query_vectors(queries), atol=1e-5)
 
 
+@pytest.mark.parametrize("settings", ["simclr:weight=0.1", "moco:queue_size=512", "supcon", "adversarial"])
+def test_an_objective_beside_the_loss(planted, small_cuts, settings):
+    config = small_cuts.model_copy(update={"objective": (Method.of(settings),)})
+    trained = train(planted, len(planted.histories), config, ordered=True, seed=0, device="cuda")
+    assert recall_of_group(trained.towers, planted) > 0.95
+
+
+def test_byol_alone(planted, small_cuts):
+    config = small_cuts.model_copy(update={"loss": None, "objective": (Method(name="byol"),), "item_bias": False})
+    trained = train(planted, len(planted.histories), config, ordered=True, seed=0, device="cuda")
+    assert all(np.isfinite(one["loss"]) for one in trained.curve)
+    assert trained.towers.device.type == "cuda"
+
+
 def test_pairs_dealt_out_one_by_one(planted, small):
     trained = train(planted, len(planted.histories), small, ordered=False, seed=0, device="cuda")
     assert recall_of_group(trained.towers, planted) > 0.95
