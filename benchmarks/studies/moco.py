@@ -11,7 +11,7 @@ from benchmarks.studies.trained import trained_apart
 
 SEEDS = (0, 1, 2)
 _LOG = "amazon-beauty"
-_BATCHES, _MOCO, _QUEUE = (64, 256, 1024, 4096), (256,), 4096
+_BATCHES, _MOCO, _QUEUE = (256, 1024, 4096), (256,), 4096
 _ALIKE = {"targets": "one", "uniform_negatives": 0, "temperature": 0.2, "epochs": 8, "item_bias": False}
 RUNS: dict[str, dict[str, Any]] = {
     f"batch {size}": _ALIKE | {"batch_size": size, "loss": "info_nce:two_sided=true"} for size in _BATCHES
