@@ -149,7 +149,7 @@ def _show_comparison(result: dict[str, Any], console: Console) -> None:
             cells = [row["method"], *figures, told, f"{row['seconds']['mean']:,.0f}", f"{row['peak_mib']['mean']:,.0f}"]
             rows.append([Text(cell, "" if place else "bold") for cell in cells])
         console.print(Text(f"{name}, {log['popularity']['users']:,} test users", "bold"))
-        _columns(console, ["", "recall@20", "NDCG@20", "published", "training, s", "peak, MiB"], rows)
+        _columns(console, ["", "recall@20", "NDCG@20", "published", "training, CPU s", "peak, MiB"], rows)
         console.print()
     for one in result["failures"]:
         _entry(console, "Failed", f"{one['log']}, {one['method']}: {one['reason']}", style="red")

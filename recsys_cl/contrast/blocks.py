@@ -1,7 +1,9 @@
 """Any loss that is a function of scores, a block of queries at a time, and on all cores.
 
 The (b, n) matrix of scores is never held as a whole: each block is scored, given to the loss, and its gradient turned
-at once into those of the vectors. `softmax` does the same for the one loss that is worth writing its gradient by hand.
+at once into those of the vectors. Scores are exact, for not every loss bears rounding; the products that make gradients
+of vectors from those of scores are rounded to `quick_dtype`. `softmax` does the same for the one loss that is worth
+writing its gradient by hand.
 """
 
 from __future__ import annotations
@@ -11,15 +13,17 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.nn import functional
 
 from recsys_cl.contrast import cores
 from recsys_cl.contrast.contrast import Contrast
+from recsys_cl.contrast.precision import product, quick, quick_width
 from recsys_cl.contrast.scored import Scored
 
 PureLoss = Callable[[Scored], torch.Tensor]
 """Gives the loss of each positive, (p,), in which only ``positive`` and ``negative`` take gradients."""
 
-_BLOCK_SCORES = 1 << 19  # scores of a block: what a loss makes of them fits the caches
+_BLOCK_SCORES = 1 << 20  # scores of a block: what a loss makes of them is not far away
 _BLOCK_SCORES_CUDA = 1 << 25
 
 
@@ -57,7 +61,8 @@ class _BlockedLoss(torch.autograd.Function):
         shift: torch.Tensor,
         temperature: torch.Tensor,
     ) -> torch.Tensor:
-        n, hands = len(candidates), cores.shares()
+        n, hands, width = len(candidates), cores.shares(), quick_width(len(candidates), queries)
+        quick_queries, quick_candidates = quick(queries, len(queries)), quick(candidates, width)
         shift = shift.masked_fill(contrast.log_q == torch.inf, torch.inf)
         most = _BLOCK_SCORES_CUDA if queries.is_cuda else _BLOCK_SCORES
         bounds = cores.even_bounds(len(queries), most // max(n, 1))
@@ -73,7 +78,7 @@ class _BlockedLoss(torch.autograd.Function):
             its = slice(right[number], right[number + 1])
             entries = contrast.positives[its] - start * n
             known = contrast.known[masked[number] : masked[number + 1]] - start * n
-            scores = queries[start:stop] @ candidates.T
+            scores = product(queries[start:stop], candidates.T)
             positive = scores.view(-1)[entries].requires_grad_()
             scores.view(-1).index_fill_(0, torch.cat([entries, known]), -torch.inf)
             if 0 < contrast.hardest < n:
@@ -84,10 +89,11 @@ class _BlockedLoss(torch.autograd.Function):
                 given = Scored(positive, *place, negative, contrast.log_q, temperature[start:stop])
                 value = loss(given) @ contrast.shares[its]
                 leaves = torch.autograd.grad(value, (positive, negative), allow_unused=True, materialize_grads=True)
-            gradient = leaves[1].masked_fill_(negative == -torch.inf, 0.0)
+            gradient = leaves[1].masked_fill_(given.absent, 0.0)
             gradient.view(-1).index_add_(0, entries, leaves[0])
-            query_gradient[start:stop] = gradient @ candidates
-            return value.detach(), gradient.T @ queries[start:stop]
+            rounded = functional.pad(gradient.to(quick_candidates.dtype), (0, width - n))
+            query_gradient[start:stop] = product(rounded, quick_candidates)
+            return value.detach(), product(rounded.T, quick_queries[start:stop])[:n]
 
         def learn_from_some(first: int) -> tuple[torch.Tensor, torch.Tensor]:
             total, gradient = queries.new_zeros(()), torch.zeros_like(candidates)

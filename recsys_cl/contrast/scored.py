@@ -31,6 +31,11 @@ class Scored:
     temperature: torch.Tensor
 
     @cached_property
+    def absent(self) -> torch.Tensor:
+        """Which entries are no negatives, (r, n) bool."""
+        return self.negative == -torch.inf
+
+    @cached_property
     def negative_log_sum(self) -> torch.Tensor:
         """Log of the sum of exponentials of a query's negatives, (r,); -inf where there are none."""
         return self.negative.logsumexp(1)
@@ -57,7 +62,7 @@ class Scored:
     @cached_property
     def log_counts(self) -> torch.Tensor:
         """Log of how many items of the catalogue each entry stands for, (r, n); -inf where it is no negative."""
-        return (-self.log_q).masked_fill(self.negative == -torch.inf, -torch.inf)
+        return (-self.log_q).masked_fill(self.absent, -torch.inf)
 
     @cached_property
     def importance(self) -> torch.Tensor:

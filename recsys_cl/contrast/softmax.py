@@ -14,9 +14,8 @@ import torch
 from torch.nn import functional
 
 from recsys_cl.contrast import cores
-from recsys_cl.contrast.precision import quick_dtype
+from recsys_cl.contrast.precision import product, quick, quick_dtype_for, quick_width
 
-_COLUMNS = 512  # rounded products have a multiple of so many, because torch makes and keeps a kernel for each shape
 _BLOCK_BYTES = {"cpu": 16 << 20, "cuda": 512 << 20}  # of logits that a core holds at a time
 
 
@@ -31,9 +30,9 @@ class _SoftmaxLoss(torch.autograd.Function):
         known: torch.Tensor,
         weights: torch.Tensor,
     ) -> torch.Tensor:
-        n, dtype = len(candidates), _dtype_of(queries)
-        width = n if dtype == queries.dtype else -(-n // _COLUMNS) * _COLUMNS
-        quick_candidates = functional.pad(candidates.to(dtype), (0, 0, 0, width - n))
+        n, dtype = len(candidates), quick_dtype_for(queries)
+        width = quick_width(n, queries)
+        quick_candidates = quick(candidates, width)
         shift = functional.pad(shift, (0, width - n), value=float("inf"))  # nobody's candidates are never taken
         shares = weights / weights.sum()
         rows = positives // n
@@ -52,7 +51,7 @@ class _SoftmaxLoss(torch.autograd.Function):
             its = slice(right[number], right[number + 1])
             entries, row = positives[its] - start * width, rows[its] - start
             block = queries[start:stop]
-            scores = _product(block.to(dtype), quick_candidates.T).to(queries.dtype)
+            scores = product(block.to(dtype), quick_candidates.T).to(queries.dtype)
             flat = scores.view(-1)
             kept = flat[entries]
             scores -= shift
@@ -67,8 +66,8 @@ class _SoftmaxLoss(torch.autograd.Function):
                 scores[idle] = 0  # a query without a positive, of which nothing else may be left either
             flat.index_add_(0, entries, -shares[its] / share[row])
             rounded, weighed = scores.to(dtype), (block * share.unsqueeze(1)).to(dtype)
-            query_gradient[start:stop] = _product(rounded, quick_candidates).to(queries.dtype) * share.unsqueeze(1)
-            return _product(rounded.T, weighed)[:n]
+            query_gradient[start:stop] = product(rounded, quick_candidates).to(queries.dtype) * share.unsqueeze(1)
+            return product(rounded.T, weighed)[:n]
 
         def learn_from_some(first: int) -> torch.Tensor:
             gradient = torch.zeros_like(candidates)
@@ -111,16 +110,3 @@ def softmax_loss(
     """
     loss: torch.Tensor = _SoftmaxLoss.apply(queries, candidates, shift, positives, known, weights)  # type: ignore[no-untyped-call]  # torch types it so
     return loss
-
-
-def _dtype_of(queries: torch.Tensor) -> torch.dtype:
-    """Return in which numbers the products are taken: those of the queries where they are told to be exact."""
-    return quick_dtype(queries.device) if queries.dtype == torch.float32 else queries.dtype
-
-
-def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Return ``left @ right``."""
-    if left.is_cuda or left.dtype == torch.bfloat16:
-        return left @ right
-    # numpy's BLAS is on some processors twice as quick as torch's.
-    return torch.from_numpy(left.detach().numpy() @ right.detach().numpy())

@@ -15,7 +15,7 @@ from recsys_cl.stages.contest import FIGURES
 Answer = dict[str, Any]
 
 _MEASURED = (*FIGURES, "seconds", "peak_mib", "alignment", "uniformity", "epochs")
-_HEADS = ("method", "recall@20", "NDCG@20", "published", "training, s", "peak, MiB", "alignment", "uniformity")
+_HEADS = ("method", "recall@20", "NDCG@20", "published", "training, CPU s", "peak, MiB", "alignment", "uniformity")
 
 
 def row_of(name: str, contender: Contender, log: str, best: Answer, runs: Sequence[Answer]) -> Answer:
@@ -52,11 +52,11 @@ def as_markdown(result: Answer, command: str, now: datetime, contenders: Mapping
         f"Every method was tuned with {result['budget']} on the training and validation parts, which tell epochs and "
         f"popularity prior too, then fitted to both with {result['seeds']} seed{'' if result['seeds'] == 1 else 's'}. "
         "The test part was looked at once a fit.",
-        "Behind \N{PLUS-MINUS SIGN} stands half the distance from the lowest to the highest. Seconds are those of "
-        "one such fit; memory is the most that the process of one fit held. Alignment is the mean "
-        "squared distance of users and items of the test part that belong together, uniformity the log of the mean of "
-        "e^(-2 d\N{SUPERSCRIPT TWO}) over the distances d of users among themselves and of items, all vectors of "
-        "length one; both are good if low.",
+        "Behind \N{PLUS-MINUS SIGN} stands half the distance from the lowest to the highest. Seconds are those of the "
+        "processor for one such fit, of all threads together; memory is the most that the process of one fit held. "
+        "Alignment is the mean squared distance of users and items of the test part that belong together, uniformity "
+        "the log of the mean of e^(-2 d\N{SUPERSCRIPT TWO}) over the distances d of users among themselves and of "
+        "items, all vectors of length one; both are good if low.",
     ]
     for name, log in result["logs"].items():
         parts += [f"## {name}", _about(log), _figures(log), *_sources(log), *_found(log)]
@@ -90,12 +90,12 @@ def _found(log: Answer) -> Iterator[str]:
     if not log["rows"]:
         return
     metric = metric_label(log["rows"][0]["validation"]["metric"])
-    lines = [_line(["method", f"validation {metric}", "trials", "tuning, s", "epochs", "settings found"])]
-    lines.append(_line(["---", "---:", "---:", "---:", "---:", "---"]))
+    lines = [_line(["method", f"validation {metric}", "trials", "epochs", "settings found"])]
+    lines.append(_line(["---", "---:", "---:", "---:", "---"]))
     for row in log["rows"]:
         found = row["validation"]
         settings = ", ".join(f"{name} {value}" for name, value in found["settings"].items()) or "as given"
-        figures = [f"{found['figure']:.4f}", str(found["trials"]), f"{found['seconds']:,.0f}", shown(row["epochs"], 0)]
+        figures = [f"{found['figure']:.4f}", str(found["trials"]), shown(row["epochs"], 0)]
         lines.append(_line([row["method"], *figures, settings]))
     yield "\n".join(lines)
 

@@ -79,15 +79,16 @@ def fitted(order: Mapping[str, Any]) -> dict[str, Any]:
     """Fit settings with one seed on training and validation parts ``like`` before; examine once on the test part.
 
     Returns:
-        `FIGURES`, ``seconds`` of training, ``peak_mib`` of the process, ``epochs``, ``alignment``, ``uniformity``.
+        `FIGURES`, ``seconds`` of the processor for training, of all threads together, ``peak_mib`` of the process,
+        ``epochs``, ``alignment``, ``uniformity``.
     """
     prepared = open_prepared(Path(order["prepared"]))
     with _scratch(order) as (job, folder):
         fitter = Fitter(job, prepared, _LEARNED)
         fitter.pairs  # noqa: B018 - laid out before the clock runs
-        began = time.perf_counter()
+        began = time.process_time()
         fitter.fit(Recipe(job.config.train, job.config.spectral), folder, like=order["like"])
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         towers = TwoTower.load(folder)
     bundle = assemble(job, prepared, towers, _LEARNED, EXACT)
     examination = _examination(prepared)

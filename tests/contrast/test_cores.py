@@ -8,7 +8,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from recsys_cl.contrast import cores, softmax
+from recsys_cl.contrast import cores, precision, softmax
 
 CPU = torch.device("cpu")
 
@@ -54,7 +54,7 @@ def test_things_are_worked_on_at_once_and_answers_keep_their_order(three_threads
 
 @pytest.mark.parametrize(("dtype", "rtol"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
 def test_shared_out_the_softmax_loss_and_its_gradient_are_the_same(three_threads, monkeypatch, dtype, rtol):
-    monkeypatch.setattr(softmax, "quick_dtype", lambda _: dtype)
+    monkeypatch.setattr(precision, "quick_dtype", lambda _: dtype)
     draw = torch.Generator().manual_seed(0)
     rows, columns = 50, 700
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from random_contrasts import asked, in_one_dimension, masks, some_contrast
 from slow_losses import SLOW, mean_loss
 
-from recsys_cl.contrast import blocks, cores, softmax
+from recsys_cl.contrast import blocks, cores, precision, softmax
 from recsys_cl.contrast.supervised import LOSSES
 from recsys_cl.families import member, members
 
@@ -239,6 +239,19 @@ def test_shared_out_among_cores_it_is_the_same(case, monkeypatch):
         torch.set_num_threads(before)
     for ours, theirs in zip(shared_out, alone, strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("case", [case for case in ALL if case[0] != "alignment_uniformity"], ids=called)
+def test_in_single_precision_gradients_are_near_and_losses_exact(case, monkeypatch):
+    monkeypatch.setattr(precision, "quick_dtype", lambda _: torch.bfloat16)
+    exact = contrast_for(case[0], 4, 12, positives=[0, 3, 13, 14, 27], known=[5, 30], seed=3)
+    vectors = {name: getattr(exact, name).detach().float().requires_grad_() for name in ("queries", "candidates")}
+    others = {name: getattr(exact, name).float() for name in ("log_q", "query_log_q", "weights", "temperature")}
+    loss, *gradients = learned(exact, *case)
+    near, *rounded = (part.double() for part in learned(replace(exact, **vectors, **others), *case))
+    torch.testing.assert_close(near, loss, rtol=1e-2 if case[0] == "sampled_softmax" else 1e-5, atol=1e-5)
+    for one, other in zip(rounded, gradients, strict=True):
+        assert (one - other).norm() <= 2e-2 * other.norm()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 import torch
 from one_step import USERS, assert_same, batches_of, copied, new_learner, objective, small_pairs, step_of
 
+from recsys_cl.contrast import precision
 from recsys_cl.settings import Method
 from recsys_cl.training.learner import Learner
 
@@ -76,7 +77,8 @@ def slow_loss(moco, step, pairs):
         {"similarity": "euclidean", "temperature": 2.0},
     ],
 )
-def test_it_is_info_nce_of_both_sides_among_the_queues(pairs, changes):
+def test_it_is_info_nce_of_both_sides_among_the_queues(pairs, changes, monkeypatch):
+    monkeypatch.setattr(precision, "quick_dtype", lambda _: torch.float32)
     learner, step = warm(pairs, **changes)
     (moco,) = learner.objective.parts
     if changes.get("log_q_exponent") == 0:  # then a key counts once, however often it is expected

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_cl.contrast import softmax
+from recsys_cl.contrast import precision, softmax
 from recsys_cl.contrast.contrast import Contrast
 from recsys_cl.contrast.losses import sampled_softmax
 from recsys_cl.contrast.transforms import corrected_for_log_q, divided_by_temperature, without
@@ -214,7 +214,7 @@ def test_extreme_scores_stay_finite():
 def test_rounded_products_give_the_loss_and_nearly_the_gradient(monkeypatch):
     found = {}
     for dtype in (torch.float32, torch.bfloat16):
-        monkeypatch.setattr(softmax, "quick_dtype", lambda _, dtype=dtype: dtype)
+        monkeypatch.setattr(precision, "quick_dtype", lambda _, dtype=dtype: dtype)
         given_ = contrast(rows=60, more=90, dim=16, known=[1, 160], dtype=torch.float32)
         loss = loss_of(given_, 1.0)
         loss.backward()

@@ -112,7 +112,7 @@ def test_the_table_shows_it(compared):
     out, result, _ = compared
     text = out.read_text()
     lines = [line for line in text.splitlines() if line.startswith("| ")]
-    assert lines[0].startswith("| method | recall@20 | NDCG@20 | published | training, s | peak, MiB |")
+    assert lines[0].startswith("| method | recall@20 | NDCG@20 | published | training, CPU s | peak, MiB |")
     assert lines[2].startswith("| popularity | 0.")
     first = result["logs"]["tiny"]["rows"][0]
     assert lines[3].startswith(f"| {first['method']} | ")
