@@ -45,7 +45,8 @@ def row_of(name: str, contender: Contender, log: str, best: Answer, runs: Sequen
 def as_markdown(result: Answer, command: str, now: datetime, contenders: Mapping[str, Contender]) -> str:
     """Lay all out: a table a log, then what tuning found, then what the methods are."""
     machine = description()
-    told = f"{machine['processor']}, {machine['cores']} cores, {machine['memory']}; {machine['versions']}"
+    cores = f"{machine['cores']} core{'' if machine['cores'] == '1' else 's'}"
+    told = f"{machine['processor']}, {cores}, {machine['memory']}; {machine['versions']}"
     parts = [
         "# Methods side by side",
         f"Made by `{command}` on {now:%Y-%m-%d}, on {told}.",
@@ -95,7 +96,7 @@ def _found(log: Answer) -> Iterator[str]:
     for row in log["rows"]:
         found = row["validation"]
         settings = ", ".join(f"{name} {value}" for name, value in found["settings"].items()) or "as given"
-        figures = [f"{found['figure']:.4f}", str(found["trials"]), shown(row["epochs"], 0)]
+        figures = [f"{found['figure']:.4f}", str(found["trials"]), f"{row['epochs']['mean']:.0f}"]
         lines.append(_line([row["method"], *figures, settings]))
     yield "\n".join(lines)
 
