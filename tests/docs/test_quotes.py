@@ -192,12 +192,10 @@ def test_the_worked_example_is_what_the_losses_give():
     for written, figures in rows:
         method = Method.model_validate(written)
         module = member(LOSSES, method.name)
-        candidates = torch.tensor([[0.5], [0.6], [0.3], [0.0], [-0.3]], requires_grad=True)
+        candidates = torch.tensor([[0.5], [0.6], [0.3], [0.0], [-0.3]], dtype=torch.float64, requires_grad=True)
         nobody = torch.zeros(0, dtype=torch.int64)
-        one = torch.ones(1)
-        contrast = Contrast(
-            one[None], candidates, torch.zeros(5), one, torch.tensor([0]), nobody, one, torch.tensor(0.1)
-        )
+        one, zeros = torch.ones(1, dtype=torch.float64), torch.zeros(5, dtype=torch.float64)
+        contrast = Contrast(one[None], candidates, zeros, one, torch.tensor([0]), nobody, one, one[0] / 10)
         loss = module.loss(contrast, module.Config.of(method.settings))
         loss.backward()
         found = [float(loss.detach()), *(-candidates.grad[:, 0]).tolist()]
