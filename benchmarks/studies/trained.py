@@ -48,8 +48,8 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
     Returns:
         ``recall`` and ``ndcg`` of each epoch, with the best popularity prior unless settings say otherwise; ``cosine``
         (mean between different items) and ``rank`` (effective, Roy and Vetterli 2007) of each; ``by_history``, recall
-        by length of history after the last; ``seconds``; ``peak_mib``, most memory of the process while training beyond
-        what it held before (Linux alone).
+        by length of history after the last; ``seconds``; ``peak_mib``, most memory of the process while training, not
+        while it is validated, beyond what it held before (Linux alone).
     """
     log, workspace = LOGS[log_name], Workspace.at(home)
     config = load_config(None, {**log.settings, **_ALWAYS, **settings, "seed": seed})
@@ -64,7 +64,10 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
     found: dict[str, Any] = {"recall": [], "ndcg": [], "cosine": [], "rank": []}
     recalls: list[npt.NDArray[np.float64]] = []
 
+    peaks: list[float] = []
+
     def validate(towers: TwoTower) -> float:
+        peaks.append(_memory_mib("VmHWM"))
         judge, items = Judge(asked), towers.item_vectors(with_offsets=False)
         prior, _ = best_prior(histories, config.train, judge.scores(towers), judge)
         towers.set_prior(prior.scores(histories, config.train.temperature))
@@ -74,10 +77,11 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
         figures = recalls[0].mean(), metrics.ndcg_at_k(hits, asked.n_relevant, _K).mean(), *_spread(items)
         for name, figure in zip(found, figures, strict=True):
             found[name].append(None if figure is None else round(float(figure), 5))
+        _begin_peak()
         return float(figures[1])
 
     held, began = _memory_mib("VmRSS"), time.monotonic()
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
+    _begin_peak()
     train(
         fitter.pairs,
         len(histories),
@@ -93,7 +97,7 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
     return found | {
         "by_history": by_history,
         "seconds": time.monotonic() - began,
-        "peak_mib": _memory_mib("VmHWM") - held,
+        "peak_mib": max(peaks) - held,
     }
 
 
@@ -107,6 +111,11 @@ def _memory_mib(what: str) -> float:
     """Return what Linux says of this process's memory: VmRSS, held now, or VmHWM, the most it held."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return int(next(line for line in lines if line.startswith(what)).split()[1]) / 1024
+
+
+def _begin_peak() -> None:
+    """Let VmHWM be from now on the most that is held from now on."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def main() -> None:
