@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from benchmarks.studies.drawn import COLORS, FAINT, panel, saved, sheet
 from benchmarks.studies.trained import trained_apart
 
 SEEDS = (0, 1, 2)
-_LOG = "ml-1m"
+measured = partial(trained_apart, "ml-1m")
 _ALIKE = {
     "loss": "none",
     "item_bias": False,
@@ -25,11 +26,6 @@ RUNS: dict[str, dict[str, Any]] = {
     "without stop-gradient": _ALIKE | {"objective": ["byol:momentum=0.9:stop_gradient=false"]},
     "without both": _ALIKE | {"objective": ["byol:momentum=0.9:predictor=false:stop_gradient=false"]},
 }
-
-
-def measured(home: Path, settings: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Train, apart; return what `trained` returns."""
-    return trained_apart(_LOG, home, settings, seed)
 
 
 def draw(found: Mapping[str, list[dict[str, Any]]], path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,15 @@ from benchmarks.studies.drawn import FAINT, OTHERS, OURS, panel, saved, sheet
 from benchmarks.studies.trained import trained_apart
 
 SEEDS = (0, 1, 2)
-_LOG = "amazon-beauty"
-_BATCHES, _MOCO, _QUEUE = (256, 1024, 4096), (256,), 4096
+measured = partial(trained_apart, "amazon-beauty")
+_BATCHES, _MOCO, _QUEUE = (256, 1024, 4096), 256, 4096
 _ALIKE = {"targets": "one", "uniform_negatives": 0, "temperature": 0.2, "epochs": 8, "item_bias": False}
 RUNS: dict[str, dict[str, Any]] = {
     f"batch {size}": _ALIKE | {"batch_size": size, "loss": "info_nce:two_sided=true"} for size in _BATCHES
 } | {
-    f"moco {size}": _ALIKE
-    | {"batch_size": size, "loss": "none", "objective": [f"moco:queue_size={_QUEUE}:momentum=0.9"]}
-    for size in _MOCO
+    f"moco {_MOCO}": _ALIKE
+    | {"batch_size": _MOCO, "loss": "none", "objective": [f"moco:queue_size={_QUEUE}:momentum=0.9"]}
 }
-
-
-def measured(home: Path, settings: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Train, apart; return what `trained` returns."""
-    return trained_apart(_LOG, home, settings, seed)
 
 
 def draw(found: Mapping[str, list[dict[str, Any]]], path: Path) -> None:

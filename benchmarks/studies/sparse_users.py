@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from benchmarks.studies.drawn import COLORS, FAINT, panel, saved, sheet
 from benchmarks.studies.trained import trained_apart
 
 SEEDS = (0, 1, 2)
-_LOG = "gowalla"
+measured = partial(trained_apart, "gowalla")
 _ALIKE = {"window": 10, "temperature": 0.13, "epochs": 15, "popularity_prior": False}
 RUNS: dict[str, dict[str, Any]] = {
     "softmax alone": _ALIKE,
@@ -19,11 +20,6 @@ RUNS: dict[str, dict[str, Any]] = {
     "with adversarial": _ALIKE | {"objective": ["adversarial:epsilon=0.1:weight=0.5"]},
 }
 _LABELS = ("1 to 5", "6 to 10", "11 to 20", "21 to 50", "over 50")
-
-
-def measured(home: Path, settings: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Train, apart; return what `trained` returns."""
-    return trained_apart(_LOG, home, settings, seed)
 
 
 def draw(found: Mapping[str, list[dict[str, Any]]], path: Path) -> None:
