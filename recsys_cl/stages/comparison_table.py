@@ -50,8 +50,8 @@ def as_markdown(result: Answer, command: str, now: datetime, contenders: Mapping
     parts = [
         "# Methods side by side",
         f"Made by `{command}` on {now:%Y-%m-%d}, on {told}.",
-        f"Every method was tuned with {result['budget']} on the training and validation parts, or fitted there as given; "
-        "that tells epochs and popularity prior too. Then it was fitted to both parts with "
+        f"Every method was tuned with {result['budget']} on the training and validation parts, or fitted there as it "
+        "is given, which tells epochs and popularity prior too. Then it was fitted to both with "
         f"{result['seeds']} seed{'' if result['seeds'] == 1 else 's'}. The test part was looked at once a fit.",
         "Behind \N{PLUS-MINUS SIGN} stands half the distance from the lowest to the highest. Seconds are those of the "
         "processor for one such fit, of all threads together; memory is the most that the process of one fit held. "
