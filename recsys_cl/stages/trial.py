@@ -104,7 +104,7 @@ def told(trial: FrozenTrial, number: int, settings: Mapping[str, Any]) -> Tried:
         figure=figure,
         recall=facts.get("recall"),
         best_epoch=facts.get("best_epoch") or (1 + curve.index(max(curve)) if curve else 0),
-        prior=facts.get("prior", {}),
+        prior=facts["prior"] if facts else {},
         curve=curve,
         seconds=round(trial.user_attrs.get(SECONDS, 0.0), 3),
         began=_utc(trial.datetime_start),
