@@ -33,7 +33,7 @@ def hard_negatives(scored: Scored, hardness: float) -> torch.Tensor:
     the negatives stand for it. A hardness of nought gives `info_nce`.
     """
     log_counts = scored.log_counts
-    raw = torch.where(log_counts == -torch.inf, 0.0, scored.negative - log_counts)
+    raw = torch.where(scored.absent, 0.0, scored.negative - log_counts)
     weights = (hardness * raw + log_counts).logsumexp(1)
     weighted = ((1 + hardness) * raw + log_counts).logsumexp(1)
     log_sum = (log_counts.logsumexp(1) + weighted - weights)[scored.rows].masked_fill(scored.unopposed, -torch.inf)

@@ -35,7 +35,7 @@ def spectral(scored: Scored, scale: float) -> torch.Tensor:
 
     A query's positives are among those: without their squares the loss would have no minimum.
     """
-    squares = torch.where(scored.negative == -torch.inf, 0.0, scored.negative).square()
+    squares = torch.where(scored.absent, 0.0, scored.negative).square()
     counts, own = scored.log_counts.exp(), torch.exp(-scored.log_q[scored.columns])
     total = (counts * squares).sum(1).index_add(0, scored.rows, own * scored.positive.square())
     items = counts.sum(1).index_add(0, scored.rows, own).clamp(min=torch.finfo(counts.dtype).tiny)
