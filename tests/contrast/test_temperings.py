@@ -27,8 +27,8 @@ def contrast(rows=4, columns=7, **changes):
     return some_contrast(rows, columns, **{"dtype": torch.float32, **changes})
 
 
-def of_users(spread=1.0, start=0.1, counts=COUNTS):
-    return per_user.Tempering(per_user.Config(spread=spread), start, counts)
+def of_users(spread=1.0, start=0.1, counts=COUNTS, scale=1.0):
+    return per_user.Tempering(per_user.Config(spread=spread, scale=scale), start, counts)
 
 
 def state_of(tempering):
@@ -140,17 +140,24 @@ def test_a_users_loss_is_info_nce_at_temperature_one(seed):
     assert tempering.losses[[1, 3, 5]].isnan().all()
 
 
-def test_the_common_temperature_gives_a_mean_positive_half_of_the_probability():
+@pytest.mark.parametrize("scale", [1.0, 1.5])
+def test_the_common_temperature_gives_a_mean_positive_half_of_the_probability(scale):
     # Then e^(s+/t) is half of what e^(s/t) gives over the items that a user has not taken for each that they have.
     made = contrast()
     candidates = torch.vstack([made.queries, made.candidates[4:]]).detach()
-    tempering, made = of_users(), replace(made, candidates=candidates)
+    tempering, made = of_users(scale=scale), replace(made, candidates=candidates)
     for _ in range(3000):
         tempering.observe(made, torch.arange(4))
     scores, shares = (made.queries @ made.candidates.T).detach(), (-made.log_q).softmax(0)
     positive, mean = scores.diagonal()[:4].mean().item(), (scores @ shares).mean().item()
-    temperature = tempering.common.item()
+    temperature = tempering.common.item() / scale
     assert math.exp(positive / temperature) == pytest.approx(40 * 6 / 24 / 2 * math.exp(mean / temperature), rel=1e-2)
+
+
+def test_at_first_the_common_temperature_is_the_one_given():
+    tempering = of_users(start=0.3, scale=1.5)
+    assert tempering(ALL).flatten().tolist() == pytest.approx([0.3] * 6)
+    assert 1.5 * tempering.gap.item() / tempering.log_odds == pytest.approx(0.3)
 
 
 def test_running_means_move_by_a_hundredth():

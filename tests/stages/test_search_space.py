@@ -108,7 +108,7 @@ def test_the_first_trial_is_what_was_given(family, name):
         ({"loss": "none", "objective": ["byol"]}, {"byol.momentum"}, {"temperature", "uniform_negatives"}),
         ({"objective": ["adversarial"]}, {"adversarial.weight", "adversarial.epsilon"}, {"loss.weight"}),
         ({"objective": ["simclr"], "loss": "triplet"}, {"simclr.temperature", "simclr.weight"}, {"temperature"}),
-        ({"tempering": "per_user"}, {"tempering.spread"}, {"temperature"}),
+        ({"tempering": "per_user"}, {"tempering.spread", "tempering.scale"}, {"temperature"}),
         ({"query_encoder": "history_and_id"}, {"id_dropout"}, {"age_exponents"}),
         ({"targets": "one"}, {"temperature"}, {"window"}),
         ({"method": "hybrid"}, {"taught_items", "user_exponent"}, set()),

@@ -22,8 +22,14 @@ _LEAST = 0.01  # of the common temperature
 
 
 class Config(Settings):
-    """How unlike users may be."""
+    """How high temperatures are, and how unlike users may be."""
 
+    scale: Annotated[float, Search(0.5, 2.0, log=True)] = Field(
+        1.0,
+        gt=0,
+        description="factor of the common temperature; above 1 where users are told by what they took before, as their"
+        " positives are less similar than those that factors of users have learned by heart",
+    )
     spread: Annotated[float, Search(0.1, 10.0, log=True)] = Field(
         1.0,
         gt=0,
@@ -37,10 +43,10 @@ class Tempering(nn.Module):
     The common temperature is that at which all positives of a user, of mean similarity, weigh half of what the
     catalogue does, of mean similarity too: (mean s+ - mean s) / (log(users items / interactions) + log(1/2))
     (Adap-tau_0, arXiv 2302.04775). A user's is that times e^W(max((loss - mean loss) / spread, -1/e)), W being
-    Lambert's function; the loss is InfoNCE at temperature one.
+    Lambert's function; the loss is InfoNCE at temperature one. The settings' scale multiplies the common temperature.
 
     Args:
-        config: spread.
+        config: scale, spread.
         start: the temperature until enough was seen.
         counts: of the log.
     """
@@ -52,11 +58,11 @@ class Tempering(nn.Module):
 
     def __init__(self, config: Config, start: float, counts: Counts) -> None:
         super().__init__()
-        self.spread = config.spread
+        self.scale, self.spread = config.scale, config.spread
         density = counts.interactions / (counts.users * counts.items)
         self.log_odds = max(math.log(0.5 / density), 1.0)
         self.register_buffer("common", torch.tensor(start))
-        self.register_buffer("gap", torch.tensor(start * self.log_odds))  # running mean s+ less mean s
+        self.register_buffer("gap", torch.tensor(start * self.log_odds / self.scale))  # running mean s+ less mean s
         self.register_buffer("losses", torch.full((counts.users,), torch.nan))
         self.register_buffer("mean_loss", torch.tensor(torch.nan))
 
@@ -85,6 +91,6 @@ class Tempering(nn.Module):
         self.losses[some_users] = told / torch.bincount(place)
         gap = (mean_positive - scores @ log_shares.exp())[asking].mean()
         self.gap.lerp_(gap, 1 - _KEPT)
-        self.common.copy_((self.gap / self.log_odds).clamp(min=_LEAST))
+        self.common.copy_((self.scale * self.gap / self.log_odds).clamp(min=_LEAST))
         mean = losses[asking].mean()
         self.mean_loss.copy_(torch.where(self.mean_loss.isnan(), mean, self.mean_loss.lerp(mean, 1 - _KEPT)))
