@@ -146,7 +146,7 @@ def _show_comparison(result: dict[str, Any], console: Console) -> None:
             figures = [_spread(row["recall_at_20"]), _spread(row["ndcg_at_20"])]
             published = row["published"] or {}
             told = " / ".join(f"{published[key]:.4f}" for key in ("recall_at_20", "ndcg_at_20") if published.get(key))
-            cells = [row["method"], *figures, told, f"{row['seconds']['mean']:,.0f}", f"{row['peak_mib']['mean']:,.0f}"]
+            cells = [row["method"], *figures, told, f"{row['seconds']['mean']:,.1f}", f"{row['peak_mib']['mean']:,.0f}"]
             rows.append([Text(cell, "" if place else "bold") for cell in cells])
         console.print(Text(f"{name}, {log['popularity']['users']:,} test users", "bold"))
         _columns(console, ["", "recall@20", "NDCG@20", "published", "training, CPU s", "peak, MiB"], rows)

@@ -81,7 +81,7 @@ def _figures(log: Answer) -> str:
     lines.append(_line(["popularity", *(f"{popularity[name]:.4f}" for name in FIGURES), *[""] * (len(_HEADS) - 3)]))
     for row in rows:
         figures = [_marked(shown(row[name], 4), bold=row[name]["mean"] == best[name]) for name in FIGURES]
-        cost = [f"{row['seconds']['mean']:,.0f}", f"{row['peak_mib']['mean']:,.0f}"]
+        cost = [f"{row['seconds']['mean']:,.1f}", f"{row['peak_mib']['mean']:,.0f}"]
         lie = [_signed(row[name]["mean"]) for name in ("alignment", "uniformity")]
         lines.append(_line([row["method"], *figures, _published(row["published"]), *cost, *lie]))
     return "\n".join(lines)
