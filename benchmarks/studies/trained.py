@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,7 @@ from recsys_cl.config import load_config
 from recsys_cl.contrast.diagnostics.directions import mean_cosine, unit
 from recsys_cl.contrast.diagnostics.spectrum import effective_rank, singular_values
 from recsys_cl.evaluation import metrics
+from recsys_cl.evaluation.protocol import Examination
 from recsys_cl.retrieval.rough import rank_roughly
 from recsys_cl.stages.fit import Fitter, best_prior
 from recsys_cl.stages.foresight import require_sound
@@ -47,9 +49,9 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
 
     Returns:
         ``recall`` and ``ndcg`` of each epoch, with the best popularity prior unless settings say otherwise; ``cosine``
-        (mean between different items) and ``rank`` (effective, Roy and Vetterli 2007) of each; ``by_history``, recall
-        by length of history after the last; ``seconds``; ``peak_mib``, most memory of the process while training, not
-        while it is validated, beyond what it held before (Linux alone).
+        (mean between different items) and ``rank`` (effective, Roy and Vetterli 2007) of each; ``by_history``, users
+        and their recall by length of history after the last, of all who can be asked; ``seconds``; ``peak_mib``, most
+        memory of the process while training, not while it is validated, beyond what it held before (Linux alone).
     """
     log, workspace = LOGS[log_name], Workspace.at(home)
     config = load_config(None, {**log.settings, **_ALWAYS, **settings, "seed": seed})
@@ -58,12 +60,12 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
     with workspace.held():
         prepared = prepare(job, ingest(job, Source((SHARED / log.file,), test=SHARED / log.test if log.test else None)))
     fitter = Fitter(job, prepared, "train")
-    if fitter.validation is None:
+    everyone = fitter.validation
+    if everyone is None:
         raise SystemExit(f"Nobody in the validation part of {log_name} can be asked.")
-    asked, histories = some_of(fitter.validation, _USERS, seed=0), fitter.pairs.histories
+    asked, histories = some_of(everyone, _USERS, seed=0), fitter.pairs.histories
     found: dict[str, Any] = {"recall": [], "ndcg": [], "cosine": [], "rank": []}
-    recalls: list[npt.NDArray[np.float64]] = []
-
+    by_history: list[tuple[int, float | None]] = []
     peaks: list[float] = []
 
     def validate(towers: TwoTower) -> float:
@@ -71,14 +73,14 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
         judge, items = Judge(asked), towers.item_vectors(with_offsets=False)
         prior, _ = best_prior(histories, config.train, judge.scores(towers), judge)
         towers.set_prior(prior.scores(histories, config.train.temperature))
-        ranked = rank_roughly(towers.query_vectors(asked.queries), towers.item_vectors(), asked.queries.histories, _K)
-        hits = asked.hits(ranked)
-        recalls[:] = [metrics.recall_at_k(hits, asked.n_relevant, _K)]
-        figures = recalls[0].mean(), metrics.ndcg_at_k(hits, asked.n_relevant, _K).mean(), *_spread(items)
-        for name, figure in zip(found, figures, strict=True):
+        hits = _hits(towers, asked)
+        recall, ndcg = metrics.recall_at_k(hits, asked.n_relevant, _K), metrics.ndcg_at_k(hits, asked.n_relevant, _K)
+        for name, figure in zip(found, (recall.mean(), ndcg.mean(), *_spread(items)), strict=True):
             found[name].append(None if figure is None else round(float(figure), 5))
+        if len(found["recall"]) == config.train.epochs:
+            by_history.extend(_by_history(towers, everyone))
         _begin_peak()
-        return float(figures[1])
+        return float(ndcg.mean())
 
     held, began = _memory_mib("VmRSS"), time.monotonic()
     _begin_peak()
@@ -91,14 +93,23 @@ def trained(log_name: str, home: Path, settings: dict[str, Any], seed: int) -> d
         device="cpu",
         validate=validate,
     )
-    lengths = asked.queries.histories.lengths
-    within = [(lengths >= low) & (lengths < high) for low, high in pairwise(_BUCKETS)]
-    by_history = [[int(some.sum()), float(recalls[0][some].mean()) if some.any() else None] for some in within]
     return found | {
         "by_history": by_history,
         "seconds": time.monotonic() - began,
         "peak_mib": max(peaks) - held,
     }
+
+
+def _hits(towers: TwoTower, asked: Examination) -> metrics.Hits:
+    vectors = towers.query_vectors(asked.queries), towers.item_vectors()
+    return asked.hits(rank_roughly(*vectors, asked.queries.histories, _K))
+
+
+def _by_history(towers: TwoTower, asked: Examination) -> Iterator[tuple[int, float | None]]:
+    lengths, recall = asked.queries.histories.lengths, metrics.recall_at_k(_hits(towers, asked), asked.n_relevant, _K)
+    for low, high in pairwise(_BUCKETS):
+        some = recall[(lengths >= low) & (lengths < high)]
+        yield len(some), float(some.mean()) if len(some) else None
 
 
 def _spread(vectors: npt.NDArray[np.float32]) -> tuple[float | None, float | None]:
