@@ -7,6 +7,7 @@ import platform
 from importlib.metadata import distributions
 from pathlib import Path
 
+_VECTORS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")  # what products are computed with decides what they cost
 _PACKAGES = ("recsys-cl", "torch", "polars", "pandas", "numpy", "faiss-cpu", "pyarrow", "prefect", "mlflow")
 
 
@@ -24,9 +25,13 @@ def description() -> dict[str, str]:
 
 
 def _processor() -> str:
+    """Return its name and, on Linux, the best of its vector instructions that is known here."""
     information = Path("/proc/cpuinfo")
+    told = {}
     if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+        lines = (line.partition(":") for line in information.read_text().splitlines())
+        told = {name.strip(): value.strip() for name, _, value in lines}
+    able = set(told.get("flags", "").split())
+    vectors = next((name for name in _VECTORS if name in able), None)
+    name = told.get("model name") or platform.processor() or platform.machine()
+    return f"{name} with {vectors}" if vectors else name

@@ -1,7 +1,7 @@
 """Methods side by side: each tuned with equal means, fitted with several seeds, examined once on the test part.
 
 All that is expensive is done apart (`apart`, `contest`) and kept as it comes, so that the same command goes on after a
-kill with what is missing.
+kill with what is missing. The JSON beside a table keeps its rows, so that another workspace can go on with it, too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from recsys_cl.errors import ConfigError, InputError, RecsysError, TrainingError
 from recsys_cl.evaluation.findings import metric_label
 from recsys_cl.files import read_json, whole_file, write_json
 from recsys_cl.stages.apart import answer_of, order_of
-from recsys_cl.stages.comparison_table import as_markdown, row_of
+from recsys_cl.stages.comparison_table import as_markdown, row_of, told_of
 from recsys_cl.stages.contenders import Contender, budget_of, read_contenders, require_comparable
 from recsys_cl.stages.contest import popularity_of
 from recsys_cl.stages.ingest import Source, ingest
@@ -36,7 +36,8 @@ class Wanted:
         methods: by name; all of the file where there are none.
         methods_file: where they are; the package's own if None.
         seeds: how many, from the job's own on.
-        out: the table to write, Markdown, with JSON beside it; in the workspace if None.
+        out: the table to write, Markdown, with JSON beside it; in the workspace if None. Rows that are there already
+            stay if they were made alike: with as many seeds, the same budget, data and settings.
     """
 
     sources: Mapping[str, Source]
@@ -49,6 +50,8 @@ class Wanted:
 def compare(job: Job, wanted: Wanted) -> Answer:
     """Tune, fit and examine all methods on all logs; the table is written anew with each row that is ready.
 
+    A row that the table has, and that was made alike, is not made again.
+
     Returns:
         ``logs``, by name: ``popularity`` and ``rows``, the best first; ``failures``, what could not be done and why;
         ``table`` and ``data``, the files; ``ok``, whether nothing failed.
@@ -56,17 +59,20 @@ def compare(job: Job, wanted: Wanted) -> Answer:
     Raises:
         ConfigError: a method is not known or cannot work; nothing was begun.
     """
-    contenders = read_contenders(wanted.methods_file).chosen(wanted.methods)
-    require_comparable(contenders, job.config)
+    known = read_contenders(wanted.methods_file)
+    asked = known.chosen(wanted.methods)
+    require_comparable(asked, job.config)
     out = wanted.out or job.workspace.comparisons / "methods.md"
     if out.suffix != ".md":
         raise ConfigError(f"The table is Markdown; let the name of {out} end in .md.")
     result: Answer = {"seeds": wanted.seeds, "budget": budget_of(job.config.tune), "logs": {}, "failures": []}
+    result["logs"] = _logs_before(out, result)
     for name, source in wanted.sources.items():
-        contest = _Contest(replace(job, name=name), source, contenders, wanted.seeds)
-        for log in contest.carry_out(result["failures"].append):
+        contest = _Contest(replace(job, name=name), source, known.chosen(()), tuple(asked), wanted.seeds)
+        rows = result["logs"].get(name, {"rows": []})["rows"]
+        for log in contest.carry_out(rows, result["failures"].append):
             result["logs"][name] = log
-            _write(out, result, job, wanted, contenders)
+            _write(out, result, job, wanted, known.chosen(()))
     files = {"table": str(out), "data": str(out.with_suffix(".json"))}
     return result | files | {"ok": not result["failures"]}
 
@@ -86,48 +92,63 @@ def sources_of(names: str | None, job_name: str, source: Source) -> dict[str, So
 
 @dataclass(frozen=True)
 class _Contest:
-    """All methods on one log."""
+    """Methods on one log: all that are ``known``, and those that are ``asked`` for."""
 
     job: Job
     source: Source
-    contenders: Mapping[str, Contender]
+    known: Mapping[str, Contender]
+    asked: tuple[str, ...]
     seeds: int
 
-    def carry_out(self, failed: Callable[[Answer], None]) -> Iterator[Answer]:
-        """Yield what is known of the log, again with each method that ended."""
+    def carry_out(self, before: Sequence[Answer], failed: Callable[[Answer], None]) -> Iterator[Answer]:
+        """Yield what is known of the log, again with each method that ended; rows from ``before`` stand if they can."""
         snapshot = ingest(self.job, self.source)
         prepared = prepare(self.job, snapshot)
         seed = self.job.config.seed
         folder = self._folder("popularity", self.job.key(prepared.facts["key"]))
         popularity = _kept(folder / "marks.json", lambda: popularity_of(prepared, seed))
         about = {"split": prepared.facts["split"], "parts": prepared.facts["rows"], "popularity": popularity}
-        rows: list[Answer] = []
-        yield about | {"rows": []}
-        for name, contender in self.contenders.items():
-            if contender.logs is not None and self.job.name not in contender.logs:
+        rows = {row["method"]: row for row in before if self._was_made_alike(row, prepared)}
+        if len(rows) < len(before):
+            self.job.reporter.say(f"{self.job.name}: {len(before) - len(rows)} rows of the table were made otherwise")
+        yield about | {"rows": self._ranked(rows)}
+        for name in self.asked:
+            contender = self.known[name]
+            if name in rows or (contender.logs is not None and self.job.name not in contender.logs):
                 continue
             try:
-                rows.append(self._row(name, contender, prepared))
+                rows[name] = self._row(name, contender, prepared)
             except RecsysError as error:
                 if not isinstance(error, TrainingError) and type(error) is not RecsysError:
                     raise
                 self._say(name, f"failed: {error}")
                 failed({"log": self.job.name, "method": name, "reason": str(error)})
-            ranked = sorted(rows, key=lambda row: -row["ndcg_at_20"]["mean"])
-            yield about | {"rows": ranked}
+            yield about | {"rows": self._ranked(rows)}
+
+    def _was_made_alike(self, row: Answer, prepared: Prepared) -> bool:
+        return row["method"] in self.known and row.get("key") == self._key(self.known[row["method"]], prepared)
+
+    def _ranked(self, rows: Mapping[str, Answer]) -> list[Answer]:
+        told = [told_of(row, self.known[name], self.job.name) for name, row in rows.items()]
+        return sorted(told, key=lambda row: -row["ndcg_at_20"]["mean"])
+
+    def _key(self, contender: Contender, prepared: Prepared) -> str:
+        """Return the digest of all that a row depends on, but for how many seeds it has."""
+        job = replace(self.job, config=contender.config(self.job.config))
+        return job.key(prepared.facts["key"], job.config.spectral, job.config.train, job.config.tune)
 
     def _row(self, name: str, contender: Contender, prepared: Prepared) -> Answer:
         """Tune a method, fit it with each seed, and lay the figures together."""
         job = replace(self.job, config=contender.config(self.job.config))
-        config = job.config
-        folder = self._folder(name, job.key(prepared.facts["key"], config.spectral, config.train, config.tune))
-        budget = budget_of(config.tune) if contender.is_tuned else "as given"
+        key = self._key(contender, prepared)
+        folder = self._folder(name, key)
+        budget = budget_of(job.config.tune) if contender.is_tuned else "as given"
         self._say(name, f"on the training part, {budget}")
         order = order_of(job, prepared=prepared.folder, scratch=folder / "given", label=f"{self.job.name}, {name}")
         task = "tune" if contender.is_tuned else "given"
         best = _kept(folder / "validated.json", partial(answer_of, task, order))
         self._say(name, f"validation {metric_label(best['metric'])} {best['figure']:.4f}")
-        job = replace(job, config=_with(config, best["config"]))
+        job = replace(job, config=_with(job.config, best["config"]))
         runs = []
         for seed in range(job.config.seed, job.config.seed + self.seeds):
             label = f"{self.job.name}, {name}, seed {seed}"
@@ -136,7 +157,7 @@ class _Contest:
             order = order_of(seeded, **place, label=label, like=best["like"])
             runs.append(_kept(folder / f"seed-{seed}.json", partial(answer_of, "fit", order)))
             self._say(name, f"seed {seed}: recall@20 {runs[-1]['recall_at_20']:.4f}, {runs[-1]['seconds']:.0f} s")
-        return row_of(name, contender, self.job.name, best, runs)
+        return row_of(name, key, best, runs)
 
     def _folder(self, name: str, key: str) -> Path:
         """Return where that is kept which depends on log, settings and budget, as told by their digest."""
@@ -144,6 +165,14 @@ class _Contest:
 
     def _say(self, method: str, text: str) -> None:
         self.job.reporter.say(f"{self.job.name}, {method}: {text}")
+
+
+def _logs_before(out: Path, result: Answer) -> dict[str, Answer]:
+    """Return the logs of the table that is there, by name; none if it was made with other seeds or another budget."""
+    path = out.with_suffix(".json")
+    before = read_json(path) if path.exists() else result
+    logs: dict[str, Answer] = before["logs"]
+    return logs if (before["seeds"], before["budget"]) == (result["seeds"], result["budget"]) else {}
 
 
 def _kept(path: Path, make: Callable[[], Answer]) -> Answer:
@@ -160,9 +189,14 @@ def _with(config: RunConfig, found: Answer) -> RunConfig:
     return config.model_copy(update={"train": parts.train, "spectral": parts.spectral})
 
 
-def _write(out: Path, result: Answer, job: Job, wanted: Wanted, contenders: Mapping[str, Contender]) -> None:
+def _write(out: Path, result: Answer, job: Job, wanted: Wanted, known: Mapping[str, Contender]) -> None:
+    shown = {row["method"] for log in result["logs"].values() for row in log["rows"]}
+    asked = set(wanted.methods or known)
+    all_asked = shown <= asked and set(result["logs"]) <= set(wanted.sources)
+    made = f"{'Made' if all_asked else 'Last added to'} by `{_command(job, wanted)}`"
+    about = {name: one for name, one in known.items() if name in shown | set(wanted.methods)}
     with whole_file(out) as scratch:
-        scratch.write_text(as_markdown(result, _command(job, wanted), job.now, contenders), encoding="utf-8")
+        scratch.write_text(as_markdown(result, made, job.now, about), encoding="utf-8")
     write_json(out.with_suffix(".json"), result)
 
 

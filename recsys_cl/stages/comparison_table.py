@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,38 +19,42 @@ _MEASURED = (*FIGURES, "seconds", "peak_mib", "alignment", "uniformity", "epochs
 _HEADS = ("method", "recall@20", "NDCG@20", "published", "training, CPU s", "peak, MiB", "alignment", "uniformity")
 
 
-def row_of(name: str, contender: Contender, log: str, best: Answer, runs: Sequence[Answer]) -> Answer:
+def row_of(name: str, key: str, best: Answer, runs: Sequence[Answer]) -> Answer:
     """Return the row of one method, JSON-ready.
 
     Args:
         name: of the method.
-        contender: what it is.
-        log: on which it was fitted.
+        key: digest of data and settings.
         best: what was found on validation.
         runs: what each seed gave.
 
     Returns:
         Of each thing that was measured its ``mean``, ``spread`` (half the distance from lowest to highest) and
-        ``runs``; ``published`` figures or None; what was found on ``validation``.
+        ``runs``; the ``processor``, or processors, of the runs; what was found on ``validation``.
     """
-    published = contender.published.get(log)
     return {
         "method": name,
-        "about": contender.about,
+        "key": key,
         **{key: _spread([run[key] for run in runs]) for key in _MEASURED},
-        "published": None if published is None else published.model_dump(),
+        "processor": " and ".join(sorted({run["processor"] for run in runs})),
         "validation": {key: value for key, value in best.items() if key not in ("config", "like")},
     }
 
 
-def as_markdown(result: Answer, command: str, now: datetime, contenders: Mapping[str, Contender]) -> str:
-    """Lay all out: a table a log, then what tuning found, then what the methods are."""
+def told_of(row: Answer, contender: Contender, log: str) -> Answer:
+    """Return a row with what the file of methods tells of it now: ``about``, and ``published`` figures or None."""
+    published = contender.published.get(log)
+    return row | {"about": contender.about, "published": None if published is None else published.model_dump()}
+
+
+def as_markdown(result: Answer, made: str, now: datetime, contenders: Mapping[str, Contender]) -> str:
+    """Lay all out: how it was ``made``, a table a log, then what tuning found, then what the methods are."""
     machine = description()
     cores = f"{machine['cores']} core{'' if machine['cores'] == '1' else 's'}"
     told = f"{machine['processor']}, {cores}, {machine['memory']}; {machine['versions']}"
     parts = [
         "# Methods side by side",
-        f"Made by `{command}` on {now:%Y-%m-%d}, on {told}.",
+        f"{made} on {now:%Y-%m-%d}, on {told}.",
         f"Every method was tuned with {result['budget']} on the training and validation parts, or fitted there as it "
         "is given, which tells epochs and popularity prior too. Then it was fitted to both with "
         f"{result['seeds']} seed{'' if result['seeds'] == 1 else 's'}. The test part was looked at once a fit.",
@@ -71,7 +76,10 @@ def _about(log: Answer) -> str:
     popularity, parts = log["popularity"], log["parts"]
     rows = ", ".join(f"{count:,} {part}" for part, count in parts.items())
     ceiling = f"; recall can be {popularity['ceiling']:.3f} at most" if popularity["ceiling"] < 1 else ""
-    return f"Split {log['split']}: {rows} interactions; {popularity['users']:,} test users{ceiling}."
+    processors = Counter(row["processor"] for row in log["rows"])
+    told = "; ".join(f"{count} on {name}" for name, count in sorted(processors.items()))
+    mixed = f" Seconds compare among rows of one processor: {told}." if len(processors) > 1 else ""
+    return f"Split {log['split']}: {rows} interactions; {popularity['users']:,} test users{ceiling}.{mixed}"
 
 
 def _figures(log: Answer) -> str:

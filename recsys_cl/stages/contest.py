@@ -16,6 +16,7 @@ from recsys_cl.config import EvaluateConfig
 from recsys_cl.evaluation.baselines import popularity
 from recsys_cl.evaluation.protocol import Evaluation, Examination, evaluate, examine
 from recsys_cl.files import read_json
+from recsys_cl.machine import description
 from recsys_cl.pairs.histories import histories_of
 from recsys_cl.progress import Murmur
 from recsys_cl.retrieval.retriever import Retriever
@@ -80,7 +81,7 @@ def fitted(order: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         `FIGURES`, ``seconds`` of the processor for training, of all threads together, ``peak_mib`` of the process,
-        ``epochs``, ``alignment``, ``uniformity``.
+        the ``processor``, ``epochs``, ``alignment``, ``uniformity``.
     """
     prepared = open_prepared(Path(order["prepared"]))
     with _scratch(order) as (job, folder):
@@ -93,8 +94,9 @@ def fitted(order: Mapping[str, Any]) -> dict[str, Any]:
     bundle = assemble(job, prepared, towers, _LEARNED, EXACT)
     examination = _examination(prepared)
     marks = _figures(evaluate(Retriever(bundle, MODEL), examination, _EXAMINED, seed=job.config.seed))
-    cost = {"seconds": round(seconds, 2), "peak_mib": round(_peak_mib(), 1), "epochs": order["like"]["best_epoch"]}
-    return marks | geometry(towers, examination, job.config.seed) | cost
+    cost = {"seconds": round(seconds, 2), "peak_mib": round(_peak_mib(), 1), "processor": description()["processor"]}
+    lie = geometry(towers, examination, job.config.seed)
+    return marks | lie | cost | {"epochs": order["like"]["best_epoch"]}
 
 
 def popularity_of(prepared: Prepared, seed: int) -> dict[str, Any]:

@@ -137,6 +137,7 @@ def run_of(figure: float) -> dict[str, Any]:
         "ndcg_at_20": figure / 2,
         "seconds": 1.0,
         "peak_mib": 300.0,
+        "processor": "one",
         "epochs": 2,
         "alignment": 1.0,
         "uniformity": -2.0,
@@ -184,6 +185,46 @@ def test_what_was_tuned_is_what_is_fitted_with_each_seed(tmp_path, tiny_log, met
     more = asked_again(recsys, tmp_path, tiny_log, methods_file, "--seed", 5, "--epochs", 1)
     assert more.exit_code == 0
     assert len(answers.asked) == 12, "other settings are another row"
+
+
+def test_a_table_is_added_to_where_nothing_else_was_kept(tmp_path, tiny_log, methods_file, recsys, monkeypatch):
+    answers, out = Answers(), tmp_path / "table.md"
+    monkeypatch.setattr(compare, "answer_of", answers)
+
+    def added_to(home: str, *arguments: object) -> list[str]:
+        """Return what was fitted by a new workspace; some of the rows are the table's from before."""
+        before = len(answers.asked)
+        done = recsys(*command(tmp_path / home, tiny_log, methods_file, out), *arguments)
+        assert done.exit_code == 0, done.stderr
+        return [order["config"]["train"]["loss"]["name"] for task, order in answers.asked[before:] if task == "fit"]
+
+    def rows() -> dict[str, Any]:
+        return {row["method"]: row for row in json.loads(out.with_suffix(".json").read_text())["logs"]["tiny"]["rows"]}
+
+    assert added_to("first", "--methods", "plain") == ["sampled_softmax"] * 2
+    plain = rows()["plain"]
+    assert "Made by `recsys-cl compare" in out.read_text()
+    assert "`pairwise`" not in out.read_text()
+    assert added_to("second", "--methods", "pairwise") == ["bpr"] * 2
+    assert rows().keys() == {"plain", "pairwise"}
+    assert rows()["plain"] == plain
+    assert "Last added to by `recsys-cl compare" in out.read_text()
+    assert added_to("third") == []
+    assert "Made by `recsys-cl compare" in out.read_text()
+    assert added_to("fourth", "--epochs", 1, "--methods", "plain") == ["sampled_softmax"] * 2
+    assert rows().keys() == {"plain"}, "what was made with other settings does not stand beside it"
+    assert added_to("fifth", "--epochs", 1, "--methods", "plain", "--seeds", 1) == ["sampled_softmax"]
+    assert len(rows()["plain"]["recall_at_20"]["runs"]) == 1
+
+
+def test_seconds_of_different_processors_are_told_apart(tmp_path, tiny_log, methods_file, recsys, monkeypatch):
+    answers = Answers()
+    monkeypatch.setattr(compare, "answer_of", answers)
+    assert asked_again(recsys, tmp_path, tiny_log, methods_file, "--methods", "plain").exit_code == 0
+    assert "Seconds compare" not in (tmp_path / "table.md").read_text()
+    monkeypatch.setattr(compare, "answer_of", lambda *asked: answers(*asked) | {"processor": "another"})
+    assert asked_again(recsys, tmp_path, tiny_log, methods_file).exit_code == 0
+    assert "Seconds compare among rows of one processor: 1 on another; 1 on one." in (tmp_path / "table.md").read_text()
 
 
 def test_a_method_that_fails_does_not_stop_the_others(tmp_path, tiny_log, methods_file, recsys, monkeypatch):
