@@ -11,8 +11,8 @@ from benchmarks.studies.drawn import COLORS, FAINT, panel, saved, sheet
 from benchmarks.studies.trained import trained_apart
 
 SEEDS = (0, 1, 2)
-measured = partial(trained_apart, "gowalla")
-_ALIKE = {"window": 10, "temperature": 0.13, "epochs": 15, "popularity_prior": False}
+measured = partial(trained_apart, "amazon-beauty")
+_ALIKE = {"targets": "one", "uniform_negatives": 1024, "temperature": 0.1, "epochs": 4}
 RUNS: dict[str, dict[str, Any]] = {
     "softmax alone": _ALIKE,
     "with SimCLR": _ALIKE | {"objective": ["simclr:views=crop+mask:weight=0.1"]},
