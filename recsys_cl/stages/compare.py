@@ -168,9 +168,15 @@ class _Contest:
 
 
 def _logs_before(out: Path, result: Answer) -> dict[str, Answer]:
-    """Return the logs of the table that is there, by name; none if it was made with other seeds or another budget."""
+    """Return the logs of the table that is there, by name; none if it was made with other seeds or another budget.
+
+    Raises:
+        InputError: what is there was not written by `compare`.
+    """
     path = out.with_suffix(".json")
     before = read_json(path) if path.exists() else result
+    if not isinstance(before, dict) or not result.keys() <= before.keys():
+        raise InputError(f"{path} is not what belongs to a table of methods; give another --out.")
     logs: dict[str, Answer] = before["logs"]
     return logs if (before["seeds"], before["budget"]) == (result["seeds"], result["budget"]) else {}
 

@@ -16,7 +16,7 @@ import pytest
 
 from recsys_cl.config import RunConfig
 from recsys_cl.contrast.supervised import LOSSES
-from recsys_cl.errors import ConfigError, StorageError, TrainingError
+from recsys_cl.errors import ConfigError, InputError, StorageError, TrainingError
 from recsys_cl.families import members
 from recsys_cl.stages import compare, comparison_table
 from recsys_cl.stages.contenders import Contender, budget_of, read_contenders, require_comparable
@@ -215,6 +215,15 @@ def test_a_table_is_added_to_where_nothing_else_was_kept(tmp_path, tiny_log, met
     assert rows().keys() == {"plain"}, "what was made with other settings does not stand beside it"
     assert added_to("fifth", "--epochs", 1, "--methods", "plain", "--seeds", 1) == ["sampled_softmax"]
     assert len(rows()["plain"]["recall_at_20"]["runs"]) == 1
+
+
+def test_what_is_no_table_is_not_written_over(tmp_path, tiny_log, methods_file, recsys):
+    notes = tmp_path / "notes.json"
+    notes.write_text('{"mine": 1}')
+    done = recsys(*command(tmp_path, tiny_log, methods_file, notes.with_suffix(".md")))
+    assert done.exit_code == InputError.exit_code
+    assert all(word in done.stderr for word in (str(notes), "--out"))
+    assert notes.read_text() == '{"mine": 1}'
 
 
 def test_seconds_of_different_processors_are_told_apart(tmp_path, tiny_log, methods_file, recsys, monkeypatch):
