@@ -40,11 +40,13 @@ def tuned(order: Mapping[str, Any]) -> dict[str, Any]:
     """Search settings on validation.
 
     Returns:
-        The best as a ``config``, its searched ``settings`` and ``figure``, how to fit ``like`` it, and what it took.
+        The best as a ``config``, its searched ``settings`` and ``figure``, how to fit ``like`` it, and what it took;
+        the ``report`` as a path in the workspace.
     """
-    from recsys_cl.stages.tune import tune  # noqa: PLC0415 - Optuna, and what draws, is of no use to the others
+    from recsys_cl.stages.tune import PAGE, tune  # noqa: PLC0415 - Optuna, and what draws, is of no use to the others
 
-    found = tune(job_of(order), open_prepared(Path(order["prepared"])))
+    job = job_of(order)
+    found = tune(job, open_prepared(Path(order["prepared"])))
     facts, best = found.facts, found.facts["best"]
     return {
         "config": found.config.model_dump(mode="json", include={"spectral", "train"}),
@@ -54,7 +56,7 @@ def tuned(order: Mapping[str, Any]) -> dict[str, Any]:
         "metric": facts["metric"],
         "trials": len(facts["trials"]),
         "seconds": facts["seconds"],
-        "report": str(found.folder / "study.html"),
+        "report": str((found.folder / PAGE).relative_to(job.workspace.home)),
     }
 
 

@@ -105,7 +105,8 @@ def test_a_method_is_tuned_if_it_searches_anything(compared):
     tuning = rows["pairwise"]["validation"]
     assert tuning["trials"] == 2
     assert set(tuning["settings"]) == {"learning_rate"}
-    assert Path(tuning["report"]).is_file()
+    assert (compared[0].parents[1] / tuning["report"]).is_file()
+    assert str(compared[0].parents[1]) not in compared[0].with_suffix(".json").read_text()
 
 
 def test_the_table_shows_it(compared):
