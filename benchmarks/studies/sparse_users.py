@@ -20,16 +20,17 @@ RUNS: dict[str, dict[str, Any]] = {
     "with adversarial": _ALIKE | {"objective": ["adversarial:epsilon=0.1:weight=0.5"]},
 }
 _LABELS = ("1 to 5", "6 to 10", "11 to 20", "21 to 50", "over 50")
+_FEWEST = 500  # users; the recall of fewer moves by more than what is looked for
 
 
 def draw(found: Mapping[str, list[dict[str, Any]]], path: Path) -> None:
-    """Draw recall by length of history as a ratio to softmax alone, seed by seed."""
+    """Draw recall by length of history as a ratio to that of softmax alone with the same seed: mean and range."""
     figure, (axes,) = sheet(1)
     panel(axes, "validation recall@20 over that of softmax alone, by length of history")
     names = [name for name in found if name != "softmax alone"]
     base = [[part[1] for part in run["by_history"]] for run in found["softmax alone"]]
     users = [part[0] for part in found["softmax alone"][0]["by_history"]]
-    shown = [place for place, count in enumerate(users) if count]
+    shown = [place for place, count in enumerate(users) if count >= _FEWEST]
     for number, (name, color) in enumerate(zip(names, COLORS[1:], strict=False)):
         runs = [[part[1] for part in run["by_history"]] for run in found[name]]
         for place in shown:
