@@ -59,8 +59,8 @@ def compare(job: Job, wanted: Wanted) -> Answer:
     Raises:
         ConfigError: a method is not known or cannot work; nothing was begun.
     """
-    known = read_contenders(wanted.methods_file)
-    asked = known.chosen(wanted.methods)
+    contenders = read_contenders(wanted.methods_file)
+    known, asked = contenders.chosen(()), contenders.chosen(wanted.methods)
     require_comparable(asked, job.config)
     out = wanted.out or job.workspace.comparisons / "methods.md"
     if out.suffix != ".md":
@@ -68,11 +68,11 @@ def compare(job: Job, wanted: Wanted) -> Answer:
     result: Answer = {"seeds": wanted.seeds, "budget": budget_of(job.config.tune), "logs": {}, "failures": []}
     result["logs"] = _logs_before(out, result)
     for name, source in wanted.sources.items():
-        contest = _Contest(replace(job, name=name), source, known.chosen(()), tuple(asked), wanted.seeds)
+        contest = _Contest(replace(job, name=name), source, known, tuple(asked), wanted.seeds)
         rows = result["logs"].get(name, {"rows": []})["rows"]
         for log in contest.carry_out(rows, result["failures"].append):
             result["logs"][name] = log
-            _write(out, result, job, wanted, known.chosen(()))
+            _write(out, result, job, wanted, known)
     files = {"table": str(out), "data": str(out.with_suffix(".json"))}
     return result | files | {"ok": not result["failures"]}
 
@@ -126,21 +126,19 @@ class _Contest:
             yield about | {"rows": self._ranked(rows)}
 
     def _was_made_alike(self, row: Answer, prepared: Prepared) -> bool:
-        return row["method"] in self.known and row.get("key") == self._key(self.known[row["method"]], prepared)
+        return row["method"] in self.known and row.get("key") == _key(self._job(row["method"]), prepared)
 
     def _ranked(self, rows: Mapping[str, Answer]) -> list[Answer]:
         told = [told_of(row, self.known[name], self.job.name) for name, row in rows.items()]
         return sorted(told, key=lambda row: -row["ndcg_at_20"]["mean"])
 
-    def _key(self, contender: Contender, prepared: Prepared) -> str:
-        """Return the digest of all that a row depends on, but for how many seeds it has."""
-        job = replace(self.job, config=contender.config(self.job.config))
-        return job.key(prepared.facts["key"], job.config.spectral, job.config.train, job.config.tune)
+    def _job(self, name: str) -> Job:
+        return replace(self.job, config=self.known[name].config(self.job.config))
 
     def _row(self, name: str, contender: Contender, prepared: Prepared) -> Answer:
         """Tune a method, fit it with each seed, and lay the figures together."""
-        job = replace(self.job, config=contender.config(self.job.config))
-        key = self._key(contender, prepared)
+        job = self._job(name)
+        key = _key(job, prepared)
         folder = self._folder(name, key)
         budget = budget_of(job.config.tune) if contender.is_tuned else "as given"
         self._say(name, f"on the training part, {budget}")
@@ -165,6 +163,11 @@ class _Contest:
 
     def _say(self, method: str, text: str) -> None:
         self.job.reporter.say(f"{self.job.name}, {method}: {text}")
+
+
+def _key(job: Job, prepared: Prepared) -> str:
+    """Return the digest of all that a row depends on, but for how many seeds it has."""
+    return job.key(prepared.facts["key"], job.config.spectral, job.config.train, job.config.tune)
 
 
 def _logs_before(out: Path, result: Answer) -> dict[str, Answer]:
