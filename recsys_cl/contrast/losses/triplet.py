@@ -32,8 +32,8 @@ class Config(Settings):
 
 def triplet_all(scored: Scored, margin: float) -> torch.Tensor:
     """Return the mean over negatives of max(0, s- - s+ + m) for each positive, (p,)."""
-    hinges = functional.relu(scored.negative[scored.rows] - scored.positive.unsqueeze(1) + margin)
-    return (hinges * scored.importance[scored.rows]).sum(1)
+    hinges = functional.relu(scored.negative.index_select(0, scored.rows) - scored.positive.unsqueeze(1) + margin)
+    return (hinges * scored.importance.index_select(0, scored.rows)).sum(1)
 
 
 def triplet_hard(scored: Scored, margin: float) -> torch.Tensor:
@@ -47,7 +47,7 @@ def triplet_semi_hard(scored: Scored, margin: float) -> torch.Tensor:
     Where no negative does, nothing is learned (Schroff et al., equation 4).
     """
     with torch.no_grad():  # to look for it costs half of what it does with a gradient
-        below = scored.negative[scored.rows]
+        below = scored.negative.index_select(0, scored.rows)
         found, hardest = below.masked_fill_(below >= scored.positive.unsqueeze(1), -torch.inf).max(1)
     negative = scored.negative[scored.rows, hardest].masked_fill(found == -torch.inf, -torch.inf)
     return functional.relu(negative - scored.positive + margin)
@@ -55,8 +55,9 @@ def triplet_semi_hard(scored: Scored, margin: float) -> torch.Tensor:
 
 def rank_weights(scored: Scored, margin: float) -> torch.Tensor:
     """Return log(1 + negatives within the margin), (p,), as the sample tells of the catalogue (CML, equation 4)."""
-    within = scored.negative.detach()[scored.rows] > (scored.positive.detach() - margin).unsqueeze(1)
-    return torch.log1p((within * torch.exp(-scored.log_q)).sum(1))
+    negative, least = scored.negative.detach(), (scored.positive.detach() - margin).unsqueeze(1)
+    within = negative.index_select(0, scored.rows) > least
+    return torch.log1p(within.to(negative.dtype) @ torch.exp(-scored.log_q).to(negative.dtype))
 
 
 def loss(contrast: Contrast, config: Config) -> torch.Tensor:
