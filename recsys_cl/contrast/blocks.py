@@ -30,7 +30,7 @@ _BLOCK_SCORES_CUDA = 1 << 25
 def loss_of_scores(contrast: Contrast, loss: PureLoss) -> torch.Tensor:
     """Return the weighted mean over positives, (), of a loss of similarities as they are."""
     ones = torch.ones_like(contrast.queries[:, :1])
-    return _blocked(contrast, loss, contrast.queries, torch.zeros_like(contrast.log_q), ones)
+    return _blocked(contrast, loss, contrast.queries, None, ones)
 
 
 def loss_of_logits(contrast: Contrast, loss: PureLoss) -> torch.Tensor:
@@ -44,7 +44,7 @@ def loss_of_logits(contrast: Contrast, loss: PureLoss) -> torch.Tensor:
 
 
 def _blocked(
-    contrast: Contrast, loss: PureLoss, queries: torch.Tensor, shift: torch.Tensor, temperature: torch.Tensor
+    contrast: Contrast, loss: PureLoss, queries: torch.Tensor, shift: torch.Tensor | None, temperature: torch.Tensor
 ) -> torch.Tensor:
     value: torch.Tensor = _BlockedLoss.apply(queries, contrast.candidates, contrast, loss, shift, temperature)  # type: ignore[no-untyped-call]  # torch types it so
     return value
@@ -58,12 +58,13 @@ class _BlockedLoss(torch.autograd.Function):
         candidates: torch.Tensor,
         contrast: Contrast,
         loss: PureLoss,
-        shift: torch.Tensor,
+        shift: torch.Tensor | None,
         temperature: torch.Tensor,
     ) -> torch.Tensor:
         n, hands, width = len(candidates), cores.shares(), quick_width(len(candidates), queries)
         quick_queries, quick_candidates = quick(queries, len(queries)), quick(candidates, width)
-        shift = shift.masked_fill(contrast.log_q == torch.inf, torch.inf)
+        never = contrast.log_q == torch.inf
+        unused = [never] if never.any() else []
         most = _BLOCK_SCORES_CUDA if queries.is_cuda else _BLOCK_SCORES
         bounds = cores.even_bounds(len(queries), most // max(n, 1))
         edges = torch.tensor(bounds, device=queries.device) * n
@@ -80,18 +81,22 @@ class _BlockedLoss(torch.autograd.Function):
             known = contrast.known[masked[number] : masked[number + 1]] - start * n
             scores = product(queries[start:stop], candidates.T)
             positive = scores.view(-1)[entries].requires_grad_()
-            scores.view(-1).index_fill_(0, torch.cat([entries, known]), -torch.inf)
-            if 0 < contrast.hardest < n:
-                scores.masked_fill_(_easy(scores, shift, contrast.hardest), -torch.inf)
-            negative = scores.sub_(shift).requires_grad_()
+            taken = torch.cat([entries, known])
+            scores.view(-1).index_fill_(0, taken, -torch.inf)
+            absent = [*unused, _easy(scores, never, contrast.hardest)] if 0 < contrast.hardest < n else unused
+            for mask in absent:
+                scores.masked_fill_(mask, -torch.inf)
+            negative = (scores if shift is None else scores.sub_(shift)).requires_grad_()
             with torch.enable_grad():
                 place = contrast.rows[its] - start, contrast.columns[its], its
                 given = Scored(positive, *place, negative, contrast.log_q, temperature[start:stop])
                 value = loss(given) @ contrast.shares[its]
                 leaves = torch.autograd.grad(value, (positive, negative), allow_unused=True, materialize_grads=True)
-            gradient = leaves[1].masked_fill_(given.absent, 0.0)
-            gradient.view(-1).index_add_(0, entries, leaves[0])
-            rounded = functional.pad(gradient.to(quick_candidates.dtype), (0, width - n))
+            gradient = leaves[1]  # where there is no negative it may be anything, nan too
+            for mask in absent:
+                gradient.masked_fill_(mask, 0.0)
+            gradient.view(-1).index_fill_(0, taken, 0.0).index_add_(0, entries, leaves[0])
+            rounded = _widened(gradient.to(quick_candidates.dtype), width)
             query_gradient[start:stop] = product(rounded, quick_candidates)
             return value.detach(), product(rounded.T, quick_queries[start:stop])[:n]
 
@@ -114,7 +119,12 @@ class _BlockedLoss(torch.autograd.Function):
         return gradient * query_gradient, gradient * candidate_gradient, None, None, None, None
 
 
-def _easy(scores: torch.Tensor, shift: torch.Tensor, hardest: int) -> torch.Tensor:
+def _easy(scores: torch.Tensor, never: torch.Tensor, hardest: int) -> torch.Tensor:
     """Return which scores (r, n) are not among the ``hardest`` negatives of their row."""
-    ranked = scores.masked_fill(shift == torch.inf, -torch.inf)
+    ranked = scores.masked_fill(never, -torch.inf)
     return ranked < ranked.topk(hardest, sorted=True).values[:, -1:]
+
+
+def _widened(scores: torch.Tensor, width: int) -> torch.Tensor:
+    more = width - scores.shape[1]
+    return functional.pad(scores, (0, more)) if more else scores

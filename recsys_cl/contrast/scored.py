@@ -4,8 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
+
+
+class _LogSumExp(torch.autograd.Function):
+    """`torch.logsumexp` over columns, which keeps the exponentials for its gradient instead of taking them again."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: torch.Tensor) -> torch.Tensor:  # noqa: ANN401 - torch's own
+        best = scores.amax(1, keepdim=True)
+        powers = (scores - best.masked_fill(best == -torch.inf, 0.0)).exp_()
+        sums = powers.sum(1, keepdim=True)
+        ctx.save_for_backward(powers, sums)
+        return (sums.log() + best).squeeze(1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
+        powers, sums = ctx.saved_tensors
+        return torch.mul(powers, gradient.unsqueeze(1) / sums)
 
 
 @dataclass(frozen=True)
@@ -38,7 +56,8 @@ class Scored:
     @cached_property
     def negative_log_sum(self) -> torch.Tensor:
         """Log of the sum of exponentials of a query's negatives, (r,); -inf where there are none."""
-        return self.negative.logsumexp(1)
+        sums: torch.Tensor = _LogSumExp.apply(self.negative)  # type: ignore[no-untyped-call]  # torch types it so
+        return sums
 
     @cached_property
     def unopposed(self) -> torch.Tensor:
