@@ -126,5 +126,6 @@ def _easy(scores: torch.Tensor, never: torch.Tensor, hardest: int) -> torch.Tens
 
 
 def _widened(scores: torch.Tensor, width: int) -> torch.Tensor:
+    """Return scores with columns of nought up to ``width``; `functional.pad` would copy them even if there are none."""
     more = width - scores.shape[1]
     return functional.pad(scores, (0, more)) if more else scores
